@@ -1,0 +1,44 @@
+# How every target of the project is compiled, and cmux_layer(), which makes a folder of src/ a library.
+
+find_program(CMUX_CCACHE ccache)
+if(CMUX_CCACHE)
+  # Precompiled headers need these; without them ccache would never hit.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CMUX_CCACHE})
+endif()
+
+add_library(cmux_options INTERFACE)
+target_compile_options(cmux_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+target_compile_definitions(cmux_options INTERFACE CMUXPROXY_VERSION="${PROJECT_VERSION}")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 misreads its own inlined std::string copies (GCC PR 105329, 105651): these three would fail correct code.
+  target_compile_options(cmux_options INTERFACE -fcoroutines -fpch-preprocess -Wno-array-bounds -Wno-stringop-overflow -Wno-restrict)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(cmux_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+endif()
+if(CMUX_SANITIZE)
+  target_compile_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE})
+endif()
+if(CMUX_PORTABLE_POLLER)
+  target_compile_definitions(cmux_options INTERFACE CMUX_PORTABLE_POLLER=1)
+endif()
+
+function(cmux_layer name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  add_library(cmux_${name} STATIC ${sources})
+  # One include root a layer: "<layer>/<file>.hpp" is found only where that layer is linked.
+  set(root ${CMAKE_BINARY_DIR}/include/${name})
+  file(MAKE_DIRECTORY ${root})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/src/${name} ${root}/${name} SYMBOLIC)
+  target_include_directories(cmux_${name} PUBLIC ${root})
+  target_link_libraries(cmux_${name} PUBLIC ${ARG_LINK} PRIVATE cmux_options)
+  if(name STREQUAL "base")
+    target_precompile_headers(cmux_base PRIVATE
+      <algorithm> <array> <chrono> <coroutine> <cstdint> <cstring> <functional> <map> <memory> <optional> <span> <string>
+      <string_view> <unordered_map> <utility> <vector> <fmt/format.h> <boost/system/result.hpp>)
+  else()
+    target_precompile_headers(cmux_${name} REUSE_FROM cmux_base)
+  endif()
+endfunction()

@@ -1,0 +1,231 @@
+#include "admin/api.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <boost/url.hpp>
+
+#include "admin/api_call.hpp"
+#include "net/address.hpp"
+#include "policy/credentials.hpp"
+
+namespace cmux::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kMostBody = 1024 * 1024;
+
+bool is_json(std::string_view content_type) {
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
+  return http::equal_ignoring_case(type, "application/json") ||
+         (type.size() > 5 && http::equal_ignoring_case(type.substr(type.size() - 5), "+json"));
+}
+
+Reply body_too_large() { return problem(413, fmt::format("the body is larger than {} bytes", kMostBody)); }
+
+// The whole body, or the answer that refuses it.
+Task<std::variant<std::string, Reply>> read_text(const http::Head& head, http::Stream& stream) {
+  std::string text;
+  if (head.content_length.value_or(0) > kMostBody) co_return body_too_large();
+  while (true) {
+    auto piece = co_await stream.read_body();
+    if (!piece) co_return problem(piece.error().status != 0 ? piece.error().status : 400, "the body did not arrive whole");
+    if (text.size() + piece->bytes.size() > kMostBody) co_return body_too_large();
+    text += piece->bytes;
+    if (piece->end) co_return std::move(text);
+  }
+}
+
+// The parameters of a query, each once and each a known one.
+std::optional<Reply> read_query(std::string_view target, const std::vector<std::string_view>& known,
+                                std::map<std::string, std::string>& query) {
+  const auto parsed = boost::urls::parse_origin_form({target.data(), target.size()});
+  if (!parsed) return problem(400, "the query is not well-formed");
+  for (const auto parameter : parsed->params()) {
+    const std::string name(parameter.key.data(), parameter.key.size());
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      return problem(400, fmt::format("the query parameter {} is not known here; allowed are: {}", quoted(name),
+                                      known.empty() ? std::string("none") : fmt::format("{}", fmt::join(known, ", "))),
+                     std::string_view(name).substr(0, 60));
+    if (!query.emplace(name, std::string(parameter.value.data(), parameter.value.size())).second)
+      return problem(400, fmt::format("{} is given twice", name), name);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Api::Api(Instance& instance, std::string token, std::string host)
+    : instance_(instance), token_(std::move(token)), host_(std::move(host)), events_([this](bool observed) {
+        instance_.set_observed(observed);
+      }) {
+  if (const auto own = net::parse_authority(host_)) port_ = own->port.value_or(80);
+}
+
+const std::vector<Api::Operation>& Api::table() {
+  static const std::vector<Operation> operations = {
+      {"GET", "/healthz", &Api::health, {}, false, true},
+      {"GET", "/metrics", &Api::metrics},
+      {"GET", "/v1/status", &Api::status},
+      {"GET", "/v1/events", &Api::events, {"context", "type"}},
+      {"POST", "/v1/shutdown", &Api::shut_down},
+      {"GET", "/v1/contexts", &Api::list_contexts},
+      {"POST", "/v1/contexts", &Api::create_context, {}, true},
+      {"DELETE", "/v1/contexts", &Api::release_contexts, {"webContentsId", "all"}},
+      {"GET", "/v1/contexts/{id}", &Api::show_context, {"secrets"}},
+      {"PATCH", "/v1/contexts/{id}", &Api::change_context, {}, true},
+      {"DELETE", "/v1/contexts/{id}", &Api::release_context},
+  };
+  return operations;
+}
+
+std::vector<std::string> Api::operations() {
+  std::vector<std::string> out;
+  for (const Operation& operation : table()) out.push_back(fmt::format("{} {}", operation.method, operation.path));
+  return out;
+}
+
+// Whatever can be done with that path.
+std::vector<const Api::Operation*> Api::find(Call& call, std::string_view path) {
+  std::vector<const Operation*> out;
+  for (const Operation& operation : table()) {
+    const std::size_t place = operation.path.find("{id}");
+    if (place == std::string_view::npos) {
+      if (operation.path == path) out.push_back(&operation);
+      continue;
+    }
+    if (!path.starts_with(operation.path.substr(0, place))) continue;
+    const std::string_view id = path.substr(place);
+    if (id.empty() || id.find('/') != std::string_view::npos) continue;
+    call.id = id;
+    out.push_back(&operation);
+  }
+  return out;
+}
+
+// Against web pages (DNS rebinding, cross-site requests): none has business here.
+std::optional<Reply> Api::check_origin(const http::Head& request) const {
+  if (request.fields.contains(http::Name::origin)) return problem(403, "requests from web pages (with an Origin) are refused", "Origin");
+  if (host_.empty() || http::equal_ignoring_case(request.authority, host_)) return std::nullopt;
+  const auto given = net::parse_authority(request.authority);
+  if (given && given->port.value_or(80) == port_ &&
+      (given->host == "localhost" || given->host == "127.0.0.1" || given->host == "::1"))
+    return std::nullopt;
+  return problem(421, fmt::format("this is {}: Host must say so, or localhost with that port", host_), "Host");
+}
+
+std::optional<Reply> Api::check_token(const http::Head& request) const {
+  constexpr std::string_view kScheme = "Bearer ";
+  std::string_view given = request.fields.get("Authorization").value_or("");
+  const bool bearer = given.size() > kScheme.size() && http::equal_ignoring_case(given.substr(0, kScheme.size()), kScheme);
+  if (bearer) {
+    given.remove_prefix(kScheme.size());
+    while (!given.empty() && given.front() == ' ') given.remove_prefix(1);
+    if (!token_.empty() && policy::equal_secrets(given, token_)) return std::nullopt;
+  }
+  Reply refused = problem(401, bearer ? "the token is not this instance's" : "the instance file's token is needed, as Authorization: Bearer");
+  refused.fields.emplace_back("WWW-Authenticate", "Bearer");
+  return refused;
+}
+
+Task<void> Api::serve(http::Stream& stream) {
+  auto head = co_await stream.read_head();
+  if (!head && head.error().status == 0) co_return;  // the connection is over
+  if (!head) {
+    const Reply malformed = problem(head.error().status, head.error().detail);
+    co_await send(stream, malformed);
+    co_return;
+  }
+  Call call{**head, stream, {}, {}, {}};
+  const Reply reply = co_await answer(call);
+  if (reply.status != 0) co_await send(stream, reply);
+}
+
+Task<Reply> Api::answer(Call& call) {
+  if (auto refused = check_origin(call.head)) co_return std::move(*refused);
+  const std::string_view target = call.head.path;
+  const std::string_view path = target.substr(0, target.find('?'));
+  const auto candidates = find(call, path);
+  // HEAD is GET without the body (RFC 9110 section 9.3.2), which the connection leaves out; not of a stream that never ends.
+  const std::string_view method = call.head.method == "HEAD" && path != "/v1/events" ? "GET" : std::string_view(call.head.method);
+  const auto chosen = std::find_if(candidates.begin(), candidates.end(), [&](const Operation* each) { return each->method == method; });
+  if (chosen == candidates.end() || !(*chosen)->open)
+    if (auto refused = check_token(call.head)) co_return std::move(*refused);
+  if (candidates.empty()) co_return problem(404, fmt::format("there is no {}", quoted(path)));
+  if (chosen == candidates.end()) {
+    std::vector<std::string_view> allowed;
+    for (const Operation* each : candidates) allowed.push_back(each->method);
+    const std::string list = fmt::format("{}", fmt::join(allowed, ", "));
+    Reply refused = problem(405, fmt::format("allowed here: {}", list));
+    refused.fields.emplace_back("Allow", list);
+    co_return refused;
+  }
+  if (auto refused = read_query(target, (*chosen)->parameters, call.query)) co_return std::move(*refused);
+  co_return co_await run(**chosen, call);
+}
+
+Task<Reply> Api::run(const Operation& operation, Call& call) {
+  if (operation.takes_body && call.head.end) call.body = json::object();
+  if (operation.takes_body && !call.head.end) {
+    if (!is_json(call.head.fields.get(http::Name::content_type).value_or("")))
+      co_return problem(415, "the body must be JSON, with Content-Type: application/json", "Content-Type");
+    auto text = co_await read_text(call.head, call.stream);
+    if (auto* const refused = std::get_if<Reply>(&text)) co_return std::move(*refused);
+    json::error_code failed;
+    call.body = json::parse(std::get<0>(text), failed);
+    if (failed) co_return problem(400, fmt::format("the body is not JSON: {}", failed.message()));
+  }
+  co_return co_await (this->*operation.handle)(call);
+}
+
+Task<Reply> Api::health(Call&) {
+  json::object document;
+  document["status"] = "ok";
+  co_return json_reply(200, document);
+}
+
+Task<Reply> Api::status(Call&) {
+  const json::object document = co_await instance_.status();
+  co_return json_reply(200, document);
+}
+
+Task<Reply> Api::metrics(Call&) {
+  Reply reply;
+  reply.type = "text/plain; version=0.0.4";
+  reply.body = co_await instance_.metrics();
+  co_return reply;
+}
+
+Task<Reply> Api::shut_down(Call& call) {
+  json::object document;
+  document["status"] = "stopping";
+  const Reply reply = json_reply(202, document);
+  call.stream.close_after();
+  co_await send(call.stream, reply);  // before the connection may be closed
+  instance_.shut_down();
+  co_return already_answered();
+}
+
+Task<Reply> Api::events(Call& call) {
+  EventFilter filter;
+  if (const std::string* const type = call.parameter("type")) {
+    static constexpr std::string_view kTypes[] = {"request", "context", "context.created", "context.released", "context.rerouted"};
+    if (std::find(std::begin(kTypes), std::end(kTypes), *type) == std::end(kTypes))
+      co_return problem(400, fmt::format("type: allowed are {}", fmt::join(kTypes, ", ")), "type");
+    filter.type = *type;
+  }
+  if (const std::string* const context = call.parameter("context")) {
+    if (!instance_.contexts().find(*context)) co_return problem(404, "there is no such context", "context");
+    filter.context = *context;
+  }
+  if (events_.is_full()) co_return problem(503, fmt::format("{} clients listen already", EventHub::kMostSubscribers));
+  EventSubscription subscription(events_, std::move(filter), call.stream);
+  co_await instance_.settled();  // the workers know that somebody listens: nothing is missed from the answer on
+  co_await subscription.run();
+  co_return already_answered();
+}
+
+}  // namespace cmux::admin

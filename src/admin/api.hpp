@@ -1,0 +1,80 @@
+// The admin API: JSON over HTTP/1.1 on a port or socket of its own (docs/openapi.yaml). Runs on the main thread's loop.
+#pragma once
+
+#include <boost/json/fwd.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "admin/events.hpp"
+#include "admin/reply.hpp"
+#include "admin/time_text.hpp"
+#include "policy/context.hpp"
+
+namespace cmux::admin {
+
+// The running instance as the API sees it. Implemented by app/server; every call is on the main thread.
+class Instance {
+ public:
+  virtual ~Instance() = default;
+  virtual policy::ContextStore& contexts() = 0;
+  // Returns when every worker knows all changes made to the contexts before the call.
+  virtual Task<void> settled() = 0;
+  // The keys of `status --json`.
+  virtual Task<boost::json::object> status() = 0;
+  // In Prometheus' text format.
+  virtual Task<std::string> metrics() = 0;
+  virtual void shut_down() = 0;  // gracefully; returns at once
+  virtual const std::string& proxy_address() const = 0;  // "127.0.0.1:39385"
+  virtual const std::vector<std::string>& more_domains() const = 0;
+  // Somebody listens to events, or nobody any more: workers measure only for listeners.
+  virtual void set_observed(bool observed) = 0;
+};
+
+class Api final : public http::Handler {
+ public:
+  // `host`: what Host may say besides localhost's names with the same port, such as "127.0.0.1:40001"; empty on a Unix socket, which no
+  // web page can reach: there any does.
+  Api(Instance& instance, std::string token, std::string host);
+
+  Task<void> serve(http::Stream& stream) override;
+  void publish(const EventRecord& event) { events_.publish(event); }
+  // Ends the event streams, for a stop.
+  void close_events() { events_.close(); }
+
+  // All there is, as "GET /v1/contexts/{id}"; a test holds docs/openapi.yaml against it.
+  static std::vector<std::string> operations();
+
+ private:
+  struct Operation;
+  struct Call;
+  static std::vector<Operation> const& table();
+  static std::vector<const Operation*> find(Call& call, std::string_view path);
+
+  std::optional<Reply> check_origin(const http::Head& request) const;
+  std::optional<Reply> check_token(const http::Head& request) const;
+  Task<Reply> answer(Call& call);
+  Task<Reply> run(const Operation& operation, Call& call);
+
+  Task<Reply> health(Call& call);
+  Task<Reply> status(Call& call);
+  Task<Reply> metrics(Call& call);
+  Task<Reply> shut_down(Call& call);
+  Task<Reply> events(Call& call);
+  Task<Reply> list_contexts(Call& call);
+  Task<Reply> create_context(Call& call);
+  Task<Reply> release_contexts(Call& call);
+  Task<Reply> show_context(Call& call);
+  Task<Reply> change_context(Call& call);
+  Task<Reply> release_context(Call& call);
+
+  Instance& instance_;
+  std::string token_, host_;
+  std::uint16_t port_ = 0;
+  EventHub events_;
+};
+
+// A context with the contract's keys. `secrets`: with the password and the route's header values, as only its creator sees them.
+boost::json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets);
+
+}  // namespace cmux::admin

@@ -1,0 +1,38 @@
+// One request to the admin API on its way through it. Private to Api.
+#pragma once
+
+#include <boost/json/value.hpp>
+
+#include "admin/api.hpp"
+
+namespace cmux::admin {
+
+struct Api::Call {
+  const http::Head& head;
+  http::Stream& stream;
+  std::string id;                            // of the context that the path names
+  std::map<std::string, std::string> query;  // known parameters only
+  boost::json::value body;                   // null where there was none
+
+  const std::string* parameter(const std::string& name) const {
+    const auto found = query.find(name);
+    return found == query.end() ? nullptr : &found->second;
+  }
+};
+
+struct Api::Operation {
+  std::string_view method, path;
+  Task<Reply> (Api::*handle)(Call&);
+  std::vector<std::string_view> parameters = {};  // of the query
+  bool takes_body = false;
+  bool open = false;  // needs no token
+};
+
+// An answer that the operation has sent itself.
+inline Reply already_answered() {
+  Reply reply;
+  reply.status = 0;
+  return reply;
+}
+
+}  // namespace cmux::admin

@@ -1,0 +1,93 @@
+// The admin API's operations on contexts.
+#include <charconv>
+#include <boost/json.hpp>
+
+#include "admin/api_call.hpp"
+#include "admin/context_request.hpp"
+
+namespace cmux::admin {
+namespace {
+
+namespace json = boost::json;
+
+Reply no_such_context() { return problem(404, "there is no such context"); }
+
+Reply released(const std::vector<std::string>& ids) {
+  json::object document;
+  json::array& list = document["released"].emplace_array();
+  for (const std::string& id : ids) list.emplace_back(id);
+  return json_reply(200, document);
+}
+
+}  // namespace
+
+Task<Reply> Api::list_contexts(Call&) {
+  json::object document;
+  json::array& list = document["contexts"].emplace_array();
+  for (const policy::ContextPtr& context : instance_.contexts().list())
+    list.emplace_back(context_to_json(*context, instance_.proxy_address(), false));
+  co_return json_reply(200, document);
+}
+
+Task<Reply> Api::create_context(Call& call) {
+  auto request = read_context_request(call.body, instance_.more_domains());
+  if (auto* const wrong = std::get_if<Reply>(&request)) co_return std::move(*wrong);
+  const auto made = instance_.contexts().create(std::move(std::get<0>(request)));
+  if (!made && made.error().code == Errc::limit) co_return problem(503, made.error().detail);
+  if (!made) co_return refused_field(made.error(), "");
+  const policy::ContextPtr context = *made;
+  co_await instance_.settled();  // its credentials work from the answer on
+  Reply reply = json_reply(201, context_to_json(*context, instance_.proxy_address(), true));
+  reply.fields.emplace_back("Location", "/v1/contexts/" + context->id);
+  co_return reply;
+}
+
+Task<Reply> Api::release_contexts(Call& call) {
+  const std::string* const number = call.parameter("webContentsId");
+  const std::string* const all = call.parameter("all");
+  if ((number == nullptr) == (all == nullptr)) co_return problem(400, "say which: either webContentsId=N or all=true");
+  if (all && *all != "true") co_return problem(400, "all: must be true", "all");
+  std::optional<std::uint64_t> id;
+  if (number) {
+    std::uint64_t value = 0;
+    const char* const end = number->data() + number->size();
+    const auto [stop, failed] = std::from_chars(number->data(), end, value);
+    if (number->empty() || failed != std::errc{} || stop != end)
+      co_return problem(400, "webContentsId: must be a whole number", "webContentsId");
+    id = value;
+  }
+  const std::vector<std::string> ids = instance_.contexts().release_all(id, "it was released");
+  co_await instance_.settled();
+  co_return released(ids);
+}
+
+Task<Reply> Api::show_context(Call& call) {
+  bool secrets = false;
+  if (const std::string* const given = call.parameter("secrets")) {
+    if (*given != "true" && *given != "false") co_return problem(400, "secrets: must be true or false", "secrets");
+    secrets = *given == "true";
+  }
+  const policy::ContextPtr context = instance_.contexts().find(call.id);
+  if (!context) co_return no_such_context();
+  co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), secrets));
+}
+
+Task<Reply> Api::change_context(Call& call) {
+  if (!instance_.contexts().find(call.id)) co_return no_such_context();
+  auto route = read_route_change(call.body, instance_.more_domains());
+  if (auto* const wrong = std::get_if<Reply>(&route)) co_return std::move(*wrong);
+  const auto changed = instance_.contexts().reroute(call.id, std::move(std::get<0>(route)));
+  if (!changed) co_return refused_field(changed.error(), "route");
+  const policy::ContextPtr context = *changed;
+  if (!context) co_return no_such_context();
+  co_await instance_.settled();
+  co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), false));
+}
+
+Task<Reply> Api::release_context(Call& call) {
+  if (!instance_.contexts().release(call.id, "it was released")) co_return no_such_context();
+  co_await instance_.settled();
+  co_return released({call.id});
+}
+
+}  // namespace cmux::admin

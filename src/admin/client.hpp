@@ -1,0 +1,60 @@
+// Talking to a running instance, for the CLI: asks its API and listens to its events. The coroutines run on the caller's loop; the
+// blocking call() runs one of its own.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "admin/instance_file.hpp"
+#include "admin/sse.hpp"
+#include "http1/client.hpp"
+
+namespace cmux::admin {
+
+struct Answer {
+  unsigned status = 0;
+  boost::json::value body;  // null where there was none; a string where it was not JSON
+  bool ok() const { return status >= 200 && status < 300; }
+  // An error answer's problem detail, or a description of the status.
+  std::string problem() const;
+};
+
+class Client {
+ public:
+  static constexpr milliseconds kTimeout{10'000};  // for a whole call
+
+  explicit Client(InstanceRecord instance) : instance_(std::move(instance)) {}
+  const InstanceRecord& instance() const { return instance_; }
+
+  // Errors: the instance cannot be reached or does not speak the API.
+  Task<Result<Answer>> ask(std::string method, std::string path, std::optional<boost::json::value> body = std::nullopt) const;
+  // The same, blocking. Not while a loop runs on this thread.
+  Result<Answer> call(std::string method, std::string path, std::optional<boost::json::value> body = std::nullopt) const;
+
+ private:
+  InstanceRecord instance_;
+};
+
+// An open GET /v1/events. Runs on the loop on which it was made.
+class EventStream {
+ public:
+  explicit EventStream(const InstanceRecord& instance) : instance_(instance) {}
+  // `path` with its query. Once it returns, what happens is seen.
+  Task<Result<void>> open(std::string path);
+  // Errc::timeout when none came in time: the stream is over then.
+  Task<Result<ServerEvent>> next(milliseconds timeout);
+
+ private:
+  const InstanceRecord& instance_;
+  http1::ClientOptions options_;
+  std::unique_ptr<http1::ClientConnection> connection_;
+  SseParser parser_;
+};
+
+// A connection to an address as instance files hold it: "127.0.0.1:39385", "http://127.0.0.1:40001", "unix:/path".
+Task<Result<std::unique_ptr<net::Transport>>> connect_to(std::string address, milliseconds timeout);
+
+}  // namespace cmux::admin

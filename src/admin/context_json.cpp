@@ -1,0 +1,33 @@
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "admin/api.hpp"
+#include "admin/time_text.hpp"
+#include "policy/route_json.hpp"
+
+namespace cmux::admin {
+
+namespace json = boost::json;
+
+json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets) {
+  json::object out;
+  out["id"] = context.id;
+  out["username"] = context.username;
+  if (secrets) out["password"] = context.password;
+  out["webContentsId"] = context.web_contents_id;
+  if (context.route) out["route"] = policy::route_to_json(*context.route, !secrets);
+  else out["route"] = nullptr;
+  if (secrets) out["proxyUrl"] = fmt::format("http://{}:{}@{}", context.username, context.password, proxy_address);
+  out["proxy"] = proxy_address;
+  out["dedicatedPort"] = nullptr;
+  out["forwards"] = json::array();
+  if (context.label.empty()) out["label"] = nullptr;
+  else out["label"] = context.label;
+  out["createdAt"] = rfc3339(context.created_at);
+  if (context.expires_at) out["expiresAt"] = rfc3339(*context.expires_at);
+  else out["expiresAt"] = nullptr;
+  return out;
+}
+
+}  // namespace cmux::admin

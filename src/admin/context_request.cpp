@@ -1,0 +1,140 @@
+#include "admin/context_request.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json.hpp>
+#include <cmath>
+#include <limits>
+
+#include "policy/route_json.hpp"
+
+namespace cmux::admin {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kLongestLabel = 200;
+constexpr std::uint64_t kLargestId = (std::uint64_t{1} << 53) - 1;  // what every JSON reader can hold
+constexpr double kLongestTtl = 10.0 * 365 * 24 * 3600;              // ten years: far inside what the clocks can hold
+
+constexpr std::array<std::string_view, 6> kCreateKeys = {"webContentsId", "route", "fromUrl", "label", "ttlSeconds", "ownerPid"};
+constexpr std::array<std::string_view, 2> kLaterKeys = {"dedicatedPort", "forwards"};
+constexpr std::array<std::string_view, 2> kChangeKeys = {"route", "fromUrl"};
+
+json::string_view to_json(std::string_view text) { return {text.data(), text.size()}; }
+std::string_view from_json(json::string_view text) { return {text.data(), text.size()}; }
+
+// The key's value; null where it is absent or null: both count as not set.
+const json::value* set_value(const json::object& body, std::string_view key) {
+  const json::value* const value = body.if_contains(to_json(key));
+  return value && !value->is_null() ? value : nullptr;
+}
+
+template <std::size_t N>
+std::optional<Reply> check_keys(const json::object& body, const std::array<std::string_view, N>& allowed) {
+  for (const json::key_value_pair& field : body) {
+    const std::string_view key = from_json(field.key());
+    if (std::find(allowed.begin(), allowed.end(), key) != allowed.end()) continue;
+    if (std::find(kLaterKeys.begin(), kLaterKeys.end(), key) != kLaterKeys.end())
+      return problem(501, fmt::format("{}: is not available yet", key), key);
+    return problem(400, fmt::format("{} is not known here; allowed are {}", quoted(key), fmt::join(allowed, ", ")), key.substr(0, 60));
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> whole_number(const json::value& value) {
+  if (const auto* const number = value.if_uint64()) return *number;
+  if (const auto* const number = value.if_int64(); number && *number >= 0) return static_cast<std::uint64_t>(*number);
+  return std::nullopt;
+}
+
+bool is_plain_text(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// `route`, with what `fromUrl` says filled in where the route does not say otherwise.
+OrProblem<std::optional<policy::Route>> read_route(const json::object& body, const std::vector<std::string>& more_domains) {
+  const json::value* const route = set_value(body, "route");
+  const json::value* const url = set_value(body, "fromUrl");
+  if (!route && !url) return std::optional<policy::Route>();
+  json::value wanted = route ? *route : json::value(json::object());
+  if (url) {
+    if (!url->is_string()) return problem(400, "fromUrl: must be a string", "fromUrl");
+    auto derived = policy::route_from_url(from_json(url->get_string()), more_domains);
+    if (!derived) {
+      std::string_view detail = derived.error().detail;
+      if (detail.starts_with("url: ")) detail.remove_prefix(5);
+      return problem(400, fmt::format("fromUrl: {}", detail), "fromUrl");
+    }
+    if (json::object* const own = wanted.if_object())
+      for (const json::key_value_pair& field : policy::route_to_json(derived->route, false))
+        if (!set_value(*own, from_json(field.key()))) (*own)[field.key()] = field.value();
+  }
+  auto read = policy::route_from_json(wanted);
+  if (!read) return refused_field(read.error(), "route");
+  return std::optional<policy::Route>(std::move(*read));
+}
+
+std::optional<Reply> read_numbers(const json::object& body, policy::ContextRequest& request) {
+  if (const json::value* const value = set_value(body, "webContentsId")) {
+    const auto number = whole_number(*value);
+    if (!number || *number > kLargestId) return problem(400, "webContentsId: must be a whole number from 0 to 2^53-1", "webContentsId");
+    request.web_contents_id = *number;
+  }
+  if (const json::value* const value = set_value(body, "ownerPid")) {
+    const auto number = whole_number(*value);
+    if (!number || *number < 1 || *number > static_cast<std::uint64_t>(std::numeric_limits<pid_t>::max()))
+      return problem(400, "ownerPid: must be a process number", "ownerPid");
+    request.owner_pid = static_cast<pid_t>(*number);
+  }
+  if (const json::value* const value = set_value(body, "ttlSeconds")) {
+    json::error_code failed;
+    const double seconds = value->to_number<double>(failed);
+    // Below a millisecond it would round to "for ever".
+    if (failed || !(seconds >= 0.001) || seconds > kLongestTtl)
+      return problem(400, "ttlSeconds: must be a number above 0, ten years at the most", "ttlSeconds");
+    request.ttl = milliseconds(static_cast<std::int64_t>(std::ceil(seconds * 1000)));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Reply refused_field(const Error& error, std::string_view prefix) {
+  std::string_view name = std::string_view(error.detail).substr(0, error.detail.find(": "));
+  if (name.size() == error.detail.size()) name = {};
+  if (name.size() > 1 && name.front() == '"') name = name.substr(1, name.size() - 2);  // an unknown key
+  std::string field(prefix);
+  if (name != prefix && !name.empty()) field += fmt::format("{}{}", field.empty() ? "" : ".", name.substr(0, 60));
+  return problem(400, error.detail, field);
+}
+
+OrProblem<policy::ContextRequest> read_context_request(const json::value& body, const std::vector<std::string>& more_domains) {
+  const json::object* const object = body.if_object();
+  if (!object) return problem(400, "the body must be a JSON object");
+  if (auto wrong = check_keys(*object, kCreateKeys)) return std::move(*wrong);
+  policy::ContextRequest request;
+  if (auto wrong = read_numbers(*object, request)) return std::move(*wrong);
+  if (const json::value* const value = set_value(*object, "label")) {
+    // Control characters would reach terminals and logs.
+    if (!value->is_string() || value->get_string().size() > kLongestLabel || !is_plain_text(from_json(value->get_string())))
+      return problem(400, fmt::format("label: must be a string without control characters, {} bytes at the most", kLongestLabel), "label");
+    request.label = from_json(value->get_string());
+  }
+  auto route = read_route(*object, more_domains);
+  if (auto* const wrong = std::get_if<Reply>(&route)) return std::move(*wrong);
+  request.route = std::move(std::get<0>(route));
+  return request;
+}
+
+OrProblem<std::optional<policy::Route>> read_route_change(const json::value& body, const std::vector<std::string>& more_domains) {
+  const json::object* const object = body.if_object();
+  if (!object) return problem(400, "the body must be a JSON object");
+  if (auto wrong = check_keys(*object, kChangeKeys)) return std::move(*wrong);
+  if (object->empty()) return problem(400, "route: is required; null takes the route away", "route");
+  return read_route(*object, more_domains);
+}
+
+}  // namespace cmux::admin

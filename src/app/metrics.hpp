@@ -1,0 +1,15 @@
+// The workers' counters as Prometheus' text format, and a finished exchange as JSON.
+#pragma once
+
+#include <string>
+
+#include "proxy/worker.hpp"
+
+namespace cmux::app {
+
+void add(proxy::Counters& sum, const proxy::Counters& part);
+std::string metrics_text(const proxy::Counters& counters, std::size_t contexts, Clock::duration uptime);
+// One line: the data of a "request" event.
+std::string record_json(const proxy::Record& record);
+
+}  // namespace cmux::app

@@ -1,0 +1,328 @@
+#include "app/server.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cerrno>
+#include <fmt/format.h>
+
+#include "admin/api.hpp"
+#include "admin/instance_file.hpp"
+#include "app/metrics.hpp"
+#include "app/signals.hpp"
+#include "base/log.hpp"
+#include "base/time_text.hpp"
+#include "net/listener.hpp"
+#include "policy/credentials.hpp"
+#include "proxy/worker.hpp"
+
+namespace cmux::app {
+namespace {
+
+namespace json = boost::json;
+using policy::ContextPtr;
+using Change = policy::ContextStore::Change;
+
+constexpr milliseconds kAbortTime{1'000};  // for what is open to end, once it was told to
+
+class Server final : public admin::Instance {
+ public:
+  Server(const Settings& settings, const std::function<Result<Settings>()>& reload) : settings_(settings), reload_(reload) {}
+
+  int run(const std::function<void(const std::string&, const std::string&)>& print_ready) {
+    if (auto started = start(); !started) {
+      log::error("{}", started.error().detail);
+      return 1;
+    }
+    Signals signals([this](int number) { on_signal(number); });
+    announce(print_ready);
+    scope_.spawn(signals.run());
+    scope_.spawn(serve_admin());
+    loop_.run();
+    signals.close();
+    close_admin();
+    loop_.run(scope_.join());
+    bool ended = true;
+    for (auto& worker : workers_) ended = worker->stop(kAbortTime) && ended;
+    if (ended) return 0;
+    // A look-up or a connection attempt hangs in the system, and the thread with it. Nothing is lost by leaving.
+    log::debug("leaving while a connection attempt is under way");
+    file_.reset();
+    _exit(0);
+  }
+
+  // --- admin::Instance ---
+  policy::ContextStore& contexts() override { return contexts_; }
+  const std::string& proxy_address() const override { return proxy_; }
+  const std::vector<std::string>& more_domains() const override { return settings_.domains; }
+
+  Task<void> settled() override {
+    // Posts are carried out in order: when this one has come back, every change before it is known.
+    co_await ask_all([](proxy::Worker&) {});
+  }
+
+  Task<json::object> status() override {
+    const proxy::Counters sum = co_await total();
+    json::object out;
+    out["instance"] = settings_.instance;
+    out["version"] = CMUXPROXY_VERSION;
+    out["pid"] = getpid();
+    out["proxy"] = proxy_;
+    out["admin"] = admin_;
+    out["http2"] = kHttp2;
+    out["caFile"] = nullptr;
+    out["threads"] = workers_.size();
+    out["uptimeSeconds"] = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
+    out["contexts"] = contexts_.size();
+    out["connections"] = json::object{{"open", sum.open_connections}, {"total", sum.connections}};
+    out["requests"] = json::object{{"open", sum.open_requests}, {"total", sum.requests}, {"refused", sum.refused}, {"failed", sum.failed}};
+    out["upstream"] = json::object{{"idle", sum.idle_upstreams}, {"opened", sum.upstream_connections}, {"retried", sum.retried}};
+    out["tunnels"] = sum.tunnels;
+    co_return out;
+  }
+
+  Task<std::string> metrics() override {
+    const proxy::Counters sum = co_await total();
+    co_return metrics_text(sum, contexts_.size(), Clock::now() - started_);
+  }
+
+  void set_observed(bool observed) override {
+    for (auto& worker : workers_) worker->observed = observed;
+  }
+
+  void shut_down() override {
+    if (std::exchange(stopping_, true)) return;
+    log::info("stopping: {} at the most for what is under way", fmt::format("{} s", settings_.drain_timeout.count() / 1000.0));
+    scope_.spawn(drain());
+  }
+
+ private:
+  static constexpr bool kHttp2 = false;
+
+  Result<void> start() {
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    auto claimed = admin::InstanceFile::claim(settings_.instance);
+    if (!claimed) return claimed.error();
+    file_ = std::make_unique<admin::InstanceFile>(std::move(*claimed));
+
+    auto proxy = net::Listener::bind(settings_.listen, settings_.port_attempts);
+    if (!proxy) return proxy.error();
+    auto admin = net::Listener::bind(settings_.admin);
+    if (!admin) return admin.error();
+    admin_listener_ = std::move(*admin);
+    proxy_listener_ = std::move(*proxy);
+    proxy_ = proxy_listener_->endpoint().text();
+    const std::string admin_address = admin_listener_->endpoint().text();
+    admin_ = settings_.admin.is_unix() ? admin_address : "http://" + admin_address;
+    own_ = {proxy_listener_->endpoint(), admin_listener_->endpoint()};
+
+    admin::InstanceRecord record{settings_.instance, getpid(), proxy_, admin_, policy::random_hex(32)};
+    api_ = std::make_unique<admin::Api>(*this, record.token, settings_.admin.is_unix() ? std::string() : admin_address);
+    make_options();
+    for (unsigned i = 0; i < settings_.threads; ++i)
+      workers_.push_back(std::make_unique<proxy::Worker>(options_, [this](proxy::Record done) { take_record(std::move(done)); }));
+    for (auto& worker : workers_) worker->start();
+    std::vector<proxy::Worker*> all;
+    for (auto& worker : workers_) all.push_back(worker.get());
+    workers_.front()->post([this, all] { workers_.front()->accept(proxy_listener_, all); });
+    if (auto written = file_->write(record); !written) return written.error();
+    if (settings_.allow_remote && !settings_.listen.is_loopback())
+      log::warn("{} can be reached from other machines: whoever has a context's credentials can use it", proxy_);
+    if (settings_.insecure_upstream) log::warn("certificates of upstreams are not checked (insecure-upstream)");
+    return {};
+  }
+
+  void make_options() {
+    options_.http1.limits.head = settings_.max_header;
+    options_.http1.limits.start_line = settings_.max_url;
+    options_.http1.max_body = settings_.max_body;
+    options_.http1.head_timeout = settings_.header_timeout;
+    options_.http1.idle_timeout = settings_.idle_timeout;
+    options_.max_requests = settings_.max_requests;
+    options_.pool.http1.limits = options_.http1.limits;
+    options_.pool.http1.response_timeout = settings_.response_timeout;
+    options_.pool.dial.timeout = settings_.connect_timeout;
+    options_.pool.dial.is_own = [this](const net::Endpoint& endpoint) { return is_own(endpoint); };
+    options_.pool.tls = {settings_.upstream_ca, settings_.insecure_upstream};
+    options_.pool.tls_timeout = settings_.tls_timeout;
+    options_.resolve = settings_.resolve;
+    options_.domains = settings_.domains;
+    options_.via = settings_.via;
+    options_.access_log = settings_.access_log;
+  }
+
+  // Would a connection to that address come back to this process? Workers ask; what it reads does not change once they run.
+  bool is_own(const net::Endpoint& endpoint) const {
+    for (const net::Endpoint& own : own_) {
+      if (own.is_unix() || own.port() != endpoint.port()) continue;
+      if (own.ip() == endpoint.ip() || endpoint.is_any() || own.is_any()) return true;
+      // ::ffff:127.0.0.1 is 127.0.0.1 by another name.
+      if (endpoint.ip() == "::ffff:" + own.ip()) return true;
+    }
+    return false;
+  }
+
+  void raise_descriptor_limit() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+      limit.rlim_cur = limit.rlim_max;
+      setrlimit(RLIMIT_NOFILE, &limit);
+    }
+  }
+
+  void announce(const std::function<void(const std::string&, const std::string&)>& print_ready) {
+    json::object ready;
+    ready["event"] = "ready";
+    ready["instance"] = settings_.instance;
+    ready["pid"] = getpid();
+    ready["proxy"] = proxy_;
+    ready["port"] = proxy_listener_->endpoint().port();
+    ready["admin"] = admin_;
+    ready["http2"] = kHttp2;
+    ready["caFile"] = nullptr;
+    print_ready(json::serialize(ready),
+                fmt::format("cmuxproxy {} ({}) is ready: proxy {}, admin {}", CMUXPROXY_VERSION, settings_.instance, proxy_, admin_));
+  }
+
+  Task<void> serve_admin() {
+    co_await admin_listener_->run([this](net::Socket socket) {
+      if (stopping_) return;
+      scope_.spawn(http1::serve(std::make_unique<net::SocketTransport>(std::move(socket)), *api_, "http", admin_options_, admin_open_));
+    });
+  }
+
+  // Runs `work` on every worker, and returns when all have.
+  template <class Work>
+  Task<void> ask_all(Work work) {
+    Event done;
+    std::size_t left = workers_.size();
+    for (auto& worker : workers_) {
+      proxy::Worker* const asked = worker.get();
+      asked->post([this, asked, work, &done, &left] {
+        work(*asked);
+        loop_.post([&done, &left] {
+          if (--left == 0) done.set();
+        });
+      });
+    }
+    co_await done;
+  }
+
+  Task<proxy::Counters> total() {
+    std::vector<proxy::Counters> parts(workers_.size());
+    // Each worker writes its own place; the posts order the writes before the reading here.
+    auto collect = [this, &parts](proxy::Worker& worker) {
+      for (std::size_t i = 0; i < workers_.size(); ++i)
+        if (workers_[i].get() == &worker) parts[i] = worker.counters();
+    };
+    co_await ask_all(collect);
+    proxy::Counters sum;
+    for (const proxy::Counters& part : parts) add(sum, part);
+    co_return sum;
+  }
+
+  void on_change(Change change, const ContextPtr& context, std::string_view reason) {
+    for (auto& worker : workers_) {
+      proxy::Worker* const told = worker.get();
+      told->post([told, change, context] { told->apply(change, context); });
+    }
+    const std::string_view type = change == Change::added      ? "context.created"
+                                  : change == Change::rerouted ? "context.rerouted"
+                                                               : "context.released";
+    if (!reason.empty()) log::info("released context {}: {}", context->id, reason);
+    json::object data{{"time", rfc3339(std::chrono::system_clock::now())}, {"context", context->id}};
+    if (!reason.empty()) data["reason"] = reason;
+    api_->publish({std::string(type), context->id, json::serialize(data)});
+  }
+
+  // On a worker's thread.
+  void take_record(proxy::Record record) {
+    if (settings_.access_log)
+      log::info("access {} {} {} -> {} {} {} us{}", record.context.empty() ? "-" : record.context, record.method, record.url,
+                record.destination.empty() ? "-" : record.destination, record.status, record.total.count(),
+                record.error.empty() ? "" : " " + record.error);
+    loop_.post([this, record = std::move(record)] { api_->publish({"request", record.context, record_json(record)}); });
+  }
+
+  void on_signal(int number) {
+    if (number == SIGHUP) return reread();
+    if (!stopping_) return shut_down();
+    log::info("stopping at once");
+    loop_.stop();
+  }
+
+  void reread() {
+    auto read = reload_();
+    if (!read) return log::error("configuration not changed: {}", read.error().detail);
+    log::set_level(read->log_level);
+    settings_.log_level = read->log_level;
+    log::info("configuration read again: log-level is in effect; other settings need a restart");
+  }
+
+  void close_admin() {
+    stopping_ = true;
+    admin_listener_->close();
+    api_->close_events();
+    for (http::Drainable* connection : std::set<http::Drainable*>(admin_open_)) connection->drain();
+  }
+
+  // Stops accepting, lets what is under way end, for a limited time.
+  Task<void> drain() {
+    workers_.front()->post([this] { proxy_listener_->close(); });
+    close_admin();
+    Event drained;
+    std::size_t left = workers_.size();
+    Deadline late([](void* event) { static_cast<Event*>(event)->set(); }, &drained);
+    late.after(settings_.drain_timeout);
+    // Outlives this coroutine: a worker may still call back after the time is over.
+    struct State { Event* event; std::size_t left; };
+    auto state = std::make_shared<State>(State{&drained, left});
+    for (auto& worker : workers_) {
+      proxy::Worker* const told = worker.get();
+      told->post([this, told, state] {
+        told->drain([this, state] {
+          loop_.post([state] {
+            if (--state->left == 0 && state->event) state->event->set();
+          });
+        });
+      });
+    }
+    co_await drained;
+    if (state->left > 0) log::info("closing what is still open after {} s", settings_.drain_timeout.count() / 1000.0);
+    state->event = nullptr;
+    loop_.stop();
+  }
+
+  Settings settings_;
+  const std::function<Result<Settings>()>& reload_;
+  Loop loop_;
+  proxy::Options options_;
+  http1::ServerOptions admin_options_;
+  std::vector<net::Endpoint> own_;
+  policy::ContextStore contexts_{[this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};
+  std::unique_ptr<admin::InstanceFile> file_;
+  std::unique_ptr<net::Listener> admin_listener_;
+  std::shared_ptr<net::Listener> proxy_listener_;
+  std::unique_ptr<admin::Api> api_;
+  std::vector<std::unique_ptr<proxy::Worker>> workers_;
+  std::set<http::Drainable*> admin_open_;
+  Scope scope_;
+  std::string proxy_, admin_;
+  Clock::time_point started_ = Clock::now();
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+int run_server(const Settings& settings, const std::function<void(const std::string& json, const std::string& text)>& print_ready,
+               const std::function<Result<Settings>()>& reload) {
+  log::configure(settings.log_level, settings.log_format);
+  Server server(settings, reload);
+  return server.run(print_ready);
+}
+
+}  // namespace cmux::app

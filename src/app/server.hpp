@@ -1,0 +1,16 @@
+// serve: the running instance. Main thread: admin API, contexts, signals, accepting; workers: the data path.
+#pragma once
+
+#include <functional>
+
+#include "app/settings.hpp"
+
+namespace cmux::app {
+
+// Runs until a signal or a shutdown request has been carried out; returns the exit code. Start-up errors are logged and give 1.
+// `print_ready` gets the ready document (one JSON line) and its form for people, once everything listens. `reload` reads the
+// settings anew, for SIGHUP.
+int run_server(const Settings& settings, const std::function<void(const std::string& json, const std::string& text)>& print_ready,
+               const std::function<Result<Settings>()>& reload);
+
+}  // namespace cmux::app

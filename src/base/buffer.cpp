@@ -1,0 +1,74 @@
+#include "base/buffer.hpp"
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+namespace cmux {
+namespace {
+
+constexpr std::size_t kSmallest = 4096;
+constexpr std::size_t kClasses = 7;          // 4 KB, 8 KB … 256 KB
+constexpr std::size_t kKeptBytes = 1 << 20;  // of each class, at the most
+
+struct Pool {
+  std::array<std::vector<std::unique_ptr<char[]>>, kClasses> free;
+};
+thread_local Pool pool;
+
+std::size_t class_of(std::size_t size) {
+  return static_cast<std::size_t>(std::countr_zero(std::bit_ceil(std::max(size, kSmallest)) / kSmallest));
+}
+
+char* take(std::size_t& size) {
+  const std::size_t index = class_of(size);
+  size = kSmallest << index;
+  if (index < kClasses && !pool.free[index].empty()) {
+    char* block = pool.free[index].back().release();
+    pool.free[index].pop_back();
+    return block;
+  }
+  return new char[size];
+}
+
+void give_back(char* block, std::size_t size) noexcept {
+  std::unique_ptr<char[]> owned(block);
+  const std::size_t index = class_of(size);
+  if (index < kClasses && (pool.free[index].size() + 1) * size <= kKeptBytes) pool.free[index].push_back(std::move(owned));
+}
+
+}  // namespace
+
+std::span<char> Buffer::prepare(std::size_t least) {
+  if (capacity_ - end_ >= least && block_) return {block_ + end_, capacity_ - end_};
+  const std::size_t held = size();
+  if (block_ && capacity_ - held >= least && begin_ >= held) {
+    std::memcpy(block_, block_ + begin_, held);
+  } else {
+    std::size_t wanted = held + least;
+    char* block = take(wanted);
+    if (held) std::memcpy(block, block_ + begin_, held);
+    if (block_) give_back(block_, capacity_);
+    block_ = block;
+    capacity_ = wanted;
+  }
+  begin_ = 0;
+  end_ = held;
+  return {block_ + end_, capacity_ - end_};
+}
+
+void Buffer::append(std::string_view bytes) {
+  if (bytes.empty()) return;
+  std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
+  commit(bytes.size());
+}
+
+void Buffer::release() noexcept {
+  if (!block_) return;
+  give_back(std::exchange(block_, nullptr), capacity_);
+  capacity_ = begin_ = end_ = 0;
+}
+
+}  // namespace cmux

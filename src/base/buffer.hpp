@@ -1,0 +1,55 @@
+// Buffer: contiguous bytes with a read and a write end, in blocks that are recycled per thread. An empty buffer holds no block, so
+// an idle connection costs none. Views of its data live until the next call that is not const.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace cmux {
+
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept
+      : block_(std::exchange(other.block_, nullptr)),
+        capacity_(std::exchange(other.capacity_, 0)),
+        begin_(std::exchange(other.begin_, 0)),
+        end_(std::exchange(other.end_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    if (this != &other) {
+      release();
+      block_ = std::exchange(other.block_, nullptr);
+      capacity_ = std::exchange(other.capacity_, 0);
+      begin_ = std::exchange(other.begin_, 0);
+      end_ = std::exchange(other.end_, 0);
+    }
+    return *this;
+  }
+  ~Buffer() { release(); }
+
+  std::string_view view() const { return {block_ + begin_, end_ - begin_}; }
+  std::size_t size() const { return end_ - begin_; }
+  bool empty() const { return begin_ == end_; }
+  std::size_t capacity() const { return capacity_; }
+
+  // At least `least` bytes to write into; all the room there is. Follow with commit().
+  std::span<char> prepare(std::size_t least);
+  void commit(std::size_t written) { end_ += written; }
+  void append(std::string_view bytes);
+  // Drops bytes from the front. The block stays until release(), or until the next prepare() moves what is left.
+  void consume(std::size_t count) {
+    begin_ += count;
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
+  void clear() { begin_ = end_ = 0; }
+  // Gives the block back.
+  void release() noexcept;
+
+ private:
+  char* block_ = nullptr;
+  std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
+};
+
+}  // namespace cmux

@@ -1,0 +1,138 @@
+// Fields: a message's header or trailer lines, in order, repeated lines kept apart. One flat block of text and a list of where names
+// and values stand in it: no allocation a line, and none at all once a connection has seen a message of that size.
+// Views live until the next change.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cmux::http {
+
+// Names that the proxy itself looks at; compared as numbers instead of text.
+enum class Name : std::uint8_t {
+  other,
+  accept,
+  access_control_allow_origin,
+  connection,
+  content_length,
+  content_location,
+  content_type,
+  cookie,
+  date,
+  expect,
+  host,
+  http2_settings,
+  keep_alive,
+  link,
+  location,
+  origin,
+  proxy_authenticate,
+  proxy_authorization,
+  proxy_connection,
+  proxy_status,
+  referer,
+  refresh,
+  sec_websocket_accept,
+  sec_websocket_key,
+  sec_websocket_version,
+  set_cookie,
+  strict_transport_security,
+  te,
+  trailer,
+  transfer_encoding,
+  upgrade,
+  via,
+  x_cmux_host_override,
+  x_cmux_port_internal,
+  x_cmux_proxied,
+  x_cmux_workspace_internal,
+};
+
+Name name_of(std::string_view text);      // case-insensitive
+std::string_view text_of(Name name);      // as sent over HTTP/1, "Content-Length"
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+class Fields {
+ public:
+  struct Field {
+    std::string_view name, value;
+    Name known;
+  };
+
+  void clear() { text_.clear(), entries_.clear(); }
+  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+  Field operator[](std::size_t index) const { return field(entries_[index]); }
+
+  void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
+  void add(Name name, std::string_view value) { add(text_of(name), value, name); }
+  // Replaces the first line of that name and removes the others; adds one where there is none.
+  void set(Name name, std::string_view value);
+  void set(std::string_view name, std::string_view value);
+  // Changes one line's value.
+  void replace(std::size_t index, std::string_view value);
+  void remove(Name name);
+  void remove(std::string_view name);
+  template <class Predicate>
+  void remove_if(Predicate predicate) {
+    std::erase_if(entries_, [&](const Entry& entry) { return predicate(field(entry)); });
+  }
+
+  bool contains(Name name) const;
+  // The first line's value.
+  std::optional<std::string_view> get(Name name) const;
+  std::optional<std::string_view> get(std::string_view name) const;
+  std::size_t count(Name name) const;
+
+  // For parsers: takes a whole block of text over, then lines by their places in it.
+  void assign_text(std::string_view block) { text_.assign(block), entries_.clear(); }
+  void index(std::size_t name_at, std::size_t name_size, std::size_t value_at, std::size_t value_size);
+
+  class Iterator {
+   public:
+    Iterator(const Fields& fields, std::size_t at) : fields_(fields), at_(at) {}
+    Field operator*() const { return fields_[at_]; }
+    Iterator& operator++() { return ++at_, *this; }
+    bool operator!=(const Iterator& other) const { return at_ != other.at_; }
+
+   private:
+    const Fields& fields_;
+    std::size_t at_;
+  };
+  Iterator begin() const { return {*this, 0}; }
+  Iterator end() const { return {*this, entries_.size()}; }
+
+ private:
+  struct Entry {
+    std::uint32_t name_at, value_at, value_size;
+    std::uint16_t name_size;
+    Name known;
+  };
+  Field field(const Entry& entry) const {
+    return {{text_.data() + entry.name_at, entry.name_size}, {text_.data() + entry.value_at, entry.value_size}, entry.known};
+  }
+  void add(std::string_view name, std::string_view value, Name known);
+  Entry appended(std::string_view name, std::string_view value, Name known);
+
+  std::string text_;
+  std::vector<Entry> entries_;
+};
+
+// Calls `each` with every element of a comma-separated list, trimmed, empty ones left out (RFC 9110 section 5.6.1).
+template <class Each>
+void for_each_token(std::string_view list, Each each) {
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    std::string_view item = list.substr(0, comma);
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+    while (!item.empty() && (item.front() == ' ' || item.front() == '\t')) item.remove_prefix(1);
+    while (!item.empty() && (item.back() == ' ' || item.back() == '\t')) item.remove_suffix(1);
+    if (!item.empty()) each(item);
+  }
+}
+bool has_token(std::string_view list, std::string_view token);  // case-insensitive
+
+}  // namespace cmux::http

@@ -1,0 +1,60 @@
+#include "http/stream.hpp"
+
+namespace cmux::http {
+
+void Head::clear() {
+  method.clear(), scheme.clear(), authority.clear(), path.clear(), protocol.clear(), reason.clear();
+  status = 0;
+  fields.clear();
+  content_length.reset();
+  end = tunnel = trailers_accepted = origin_form = false;
+  version = 11;
+}
+
+std::size_t tunnel_room(std::uint64_t moved) {
+  constexpr std::size_t kFirst = 16 * 1024 - 512;  // with what is held already, a 16 KB block
+  constexpr std::size_t kLarge = 128 * 1024;
+  return moved >= 4 * kFirst ? kLarge : kFirst;
+}
+
+Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side) {
+  while (true) {
+    auto body = co_await from.read_body();
+    if (!body) {
+      Error error = body.error();
+      error.side = from_side;
+      co_return error;
+    }
+    const Next next = body->end ? Next::end : from.body_ready() ? Next::soon : Next::later;
+    auto written = co_await to.write_body(body->bytes, next, body->trailers);
+    if (!written) {
+      Error error = written.error();
+      error.side = to_side;
+      co_return error;
+    }
+    if (next == Next::end) co_return Result<void>{};
+  }
+}
+
+namespace {
+
+Task<void> relay_half(Stream& from, Side from_side, Stream& to, Side to_side, Result<void>& outcome) {
+  auto result = co_await relay_body(from, from_side, to, to_side);
+  if (result) co_return;
+  if (outcome) outcome = result.error();  // the first error is the cause, the other half's its echo
+  from.reset(Errc::reset);
+  to.reset(Errc::reset);
+}
+
+}  // namespace
+
+Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream) {
+  Result<void> outcome;
+  Scope halves;
+  halves.spawn(relay_half(downstream, Side::downstream, upstream, Side::upstream, outcome));
+  co_await relay_half(upstream, Side::upstream, downstream, Side::downstream, outcome);
+  co_await halves.join();
+  co_return outcome;
+}
+
+}  // namespace cmux::http

@@ -1,0 +1,147 @@
+#include "http1/client.hpp"
+
+#include <fmt/format.h>
+
+namespace cmux::http1 {
+
+using http::Head;
+using http::Next;
+
+ClientConnection::ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options)
+    : Half(std::move(transport)), options_(options), parser_(Role::response, options.limits) {}
+
+ClientConnection::~ClientConnection() = default;
+
+bool ClientConnection::reusable() const {
+  return transport_ && keep_alive_ && !broken_ && wrote_end_ && reader_.done() && in_.empty() && !transport_->hung_up();
+}
+
+bool ClientConnection::has_ended() {
+  transport_->readable().set();
+  const net::Io io = transport_->read(in_.prepare(1));
+  if (io.state == net::Io::State::moved) in_.commit(io.count);  // whatever it says, nobody asked: not reusable
+  else in_.release();
+  return io.state != net::Io::State::blocked;
+}
+
+void ClientConnection::watch_idle(void (*callback)(void*), void* argument, milliseconds timeout) {
+  idle_callback_ = callback;
+  idle_argument_ = argument;
+  in_.release();
+  out_.release();
+  deadline_.after(callback ? timeout : milliseconds(0));
+  transport_->on_hang_up(callback, argument);
+}
+
+void ClientConnection::expire() {
+  if (idle_callback_) return idle_callback_(idle_argument_);
+  broken_ = true;
+  Error late{Errc::timeout, Side::upstream, false, 504, fmt::format("no response in {} s", options_.response_timeout.count() / 1000)};
+  transport_->abort(std::move(late));
+}
+
+Error ClientConnection::failure(Error error) const {
+  const bool gone = error.code == Errc::closed || error.code == Errc::reset;
+  error.retryable = gone && reused() && !heard_;
+  return error;
+}
+
+Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
+  ++exchanges_;
+  keep_alive_ = heard_ = wrote_end_ = stopped_ = false;
+  parser_.reset();
+  in_.consume(in_.size());
+  reader_.start(Framing::none, 0);
+  body_bytes_ = 0;
+  method_ = head.method;
+  protocol_ = head.protocol;
+  const Framing framing = write_request(head, out_);
+  if (http::equal_ignoring_case(protocol_, "websocket")) {
+    // The client's key goes through; one that came over HTTP/2 has none.
+    const auto key = head.fields.get(http::Name::sec_websocket_key);
+    websocket_key_ = key ? std::string(*key) : make_websocket_key();
+    if (!key) {
+      out_ = Buffer();
+      Head with_key = head;
+      with_key.fields.add(http::Name::sec_websocket_key, websocket_key_);
+      write_request(with_key, out_);
+    }
+  }
+  writer_.start(framing, head.content_length.value_or(0));
+  if (next == Next::end) wrote_end_ = true;
+  if (next == Next::soon) co_return Result<void>{};
+  auto sent = co_await flush();
+  if (!sent) co_return failure(sent.error());
+  co_return sent;
+}
+
+Task<Result<void>> ClientConnection::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
+  auto sent = co_await push_body(bytes, next, trailers);
+  if (waiting_) deadline_.after(options_.response_timeout);
+  if (!sent) co_return failure(sent.error());
+  co_return sent;
+}
+
+Task<Result<Head*>> ClientConnection::read_head() {
+  waiting_ = true;
+  deadline_.after(options_.response_timeout);
+  std::optional<Error> failed;
+  while (true) {
+    auto size = parser_.parse(in_.view(), response_);
+    if (!size) {
+      failed = size.error();
+      break;
+    }
+    if (*size > 0) {
+      in_.consume(*size);
+      break;
+    }
+    auto read = co_await net::read_some(*transport_, in_, 4096);
+    if (!read) {
+      failed = failure(read.error());
+      break;
+    }
+    if (*read == 0) {
+      failed = failure(make_error(Errc::closed, in_.empty() ? "connection closed without a response" : "connection closed within the response header"));
+      break;
+    }
+    heard_ = true;
+  }
+  waiting_ = false;
+  deadline_.cancel();
+  if (failed) {
+    broken_ = true;
+    co_return *failed;
+  }
+  parser_.reset();
+  auto info = normalise_response(response_, method_, protocol_);
+  if (!info) {
+    broken_ = true;
+    co_return info.error();
+  }
+  if (response_.status == 101 && !websocket_key_.empty() && http::equal_ignoring_case(protocol_, "websocket")) {
+    const auto accept = response_.fields.get(http::Name::sec_websocket_accept);
+    if (!accept || *accept != websocket_accept(websocket_key_)) {
+      broken_ = true;
+      co_return malformed("wrong Sec-WebSocket-Accept");
+    }
+  }
+  if (response_.is_interim()) co_return &response_;
+  keep_alive_ = info->keep_alive;
+  reader_.start(info->framing, response_.content_length.value_or(0));
+  if (response_.tunnel) writer_.start(Framing::until_close, 0);
+  co_return &response_;
+}
+
+Task<Result<http::Body>> ClientConnection::read_body() {
+  auto body = co_await pull_body();
+  if (!body) broken_ = true;
+  co_return body;
+}
+
+void ClientConnection::reset(Errc why) noexcept {
+  broken_ = true;
+  if (transport_) transport_->abort(make_error(why, "the exchange was given up"), true);
+}
+
+}  // namespace cmux::http1

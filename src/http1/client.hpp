@@ -1,0 +1,55 @@
+// The client side of an HTTP/1 connection: one exchange at a time, and again as long as the peer keeps it open.
+#pragma once
+
+#include "http1/half.hpp"
+#include "http1/parser.hpp"
+
+namespace cmux::http1 {
+
+struct ClientOptions {
+  Limits limits;
+  milliseconds response_timeout{120'000};  // for a response head, once the request is out; 0: none
+};
+
+class ClientConnection final : public http::Stream, private Half {
+ public:
+  ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options);
+  ~ClientConnection() override;
+
+  // The last exchange is complete, and the peer has neither closed nor said anything since.
+  bool reusable() const;
+  // Asks the system whether the peer has closed an idle connection: news that the loop may not have yet.
+  bool has_ended();
+  // It has carried an exchange before the present one.
+  bool reused() const { return exchanges_ > 1; }
+  net::Transport& transport() { return *transport_; }
+  // While idle: `callback` once when the peer hangs up, or after `timeout`. Null ends it.
+  void watch_idle(void (*callback)(void*), void* argument, milliseconds timeout);
+
+  // --- http::Stream. Errors of a connection that was reused and had not said a byte are `retryable`. ---
+  Task<Result<http::Head*>> read_head() override;
+  Task<Result<http::Body>> read_body() override;
+  bool body_ready() const override { return pull_ready(); }
+  Task<Result<void>> write_head(const http::Head& head, http::Next next) override;
+  Task<Result<void>> write_body(std::string_view bytes, http::Next next, const http::Fields* trailers) override;
+  void reset(Errc why) noexcept override;
+  void cancel_on_abort(http::Stream*) override {}
+  std::unique_ptr<net::Transport> into_transport() override { return take_transport(); }
+
+ private:
+  Error failure(Error error) const;
+  void expire();
+
+  const ClientOptions& options_;
+  HeadParser parser_;
+  http::Head response_;
+  std::string method_, protocol_, websocket_key_;
+  unsigned exchanges_ = 0;
+  bool keep_alive_ = false, broken_ = false, heard_ = false;
+  bool waiting_ = false;  // for a response head
+  void (*idle_callback_)(void*) = nullptr;
+  void* idle_argument_ = nullptr;
+  Deadline deadline_{[](void* self) { static_cast<ClientConnection*>(self)->expire(); }, this};
+};
+
+}  // namespace cmux::http1

@@ -1,0 +1,77 @@
+#include "http1/half.hpp"
+
+namespace cmux::http1 {
+namespace {
+
+constexpr std::size_t kJoin = 16 * 1024;          // small pieces are held back up to here
+
+}  // namespace
+
+Task<Result<http::Body>> Half::pull_body() {
+  while (true) {
+    auto piece = reader_.next(in_);
+    if (!piece) co_return piece.error();
+    if (!piece->starved) {
+      body_bytes_ += piece->bytes.size();
+      http::Body body{piece->bytes, piece->end, nullptr};
+      if (piece->end) body.trailers = reader_.trailers();
+      co_return body;
+    }
+    if (stopped_) co_return make_error(Errc::cancelled);
+    const net::Io io = transport_->read(in_.prepare(http::tunnel_room(body_bytes_)));
+    if (io.state == net::Io::State::failed) co_return transport_->error();
+    if (io.state == net::Io::State::moved) {
+      in_.commit(io.count);
+      continue;
+    }
+    if (io.state == net::Io::State::blocked) {
+      if (in_.empty()) in_.release();  // who only waits holds no memory
+      co_await transport_->readable();
+      continue;
+    }
+    auto last = reader_.end_of_input();
+    if (!last) co_return last.error();
+    reader_.start(Framing::none, 0);
+    http::Body body{{}, true, nullptr};
+    co_return body;
+  }
+}
+
+void Half::stop_pulling() {
+  stopped_ = true;
+  transport_->readable().set();
+}
+
+Task<Result<void>> Half::push_body(std::string_view bytes, http::Next next, const http::Fields* trailers) {
+  const bool end = next == http::Next::end;
+  auto tail = writer_.frame(bytes.size(), end, trailers, out_);
+  if (!tail) co_return tail.error();
+  if (next == http::Next::soon && out_.size() + bytes.size() + tail->size() <= kJoin) {
+    out_.append(bytes);
+    out_.append(*tail);
+    co_return Result<void>{};
+  }
+  auto written = co_await net::write_all(*transport_, out_.view(), bytes, *tail);
+  out_.clear();
+  if (!written) co_return written;
+  if (end) {
+    wrote_end_ = true;
+    if (writer_.framing() == Framing::until_close) transport_->shutdown_write();
+  }
+  co_return written;
+}
+
+Task<Result<void>> Half::flush() {
+  if (out_.empty()) co_return Result<void>{};
+  auto written = co_await net::write_all(*transport_, out_.view());
+  out_.clear();
+  co_return written;
+}
+
+std::unique_ptr<net::Transport> Half::take_transport() {
+  if (!in_.empty()) transport_->unread(in_.view());
+  in_.release();
+  return std::move(transport_);
+}
+
+}  // namespace cmux::http1

@@ -1,0 +1,53 @@
+// HTTP/1 syntax (RFC 9112), strictly: bytes in, a head out, no I/O. What another parser could read differently is refused: bare CR
+// or LF, folded lines, spaces around a name, control characters. Framing and connection fields are semantics.hpp's part.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "http/stream.hpp"
+
+namespace cmux::http1 {
+
+struct Limits {
+  std::size_t start_line = 32 * 1024;  // bytes; more is 414 for a request
+  std::size_t head = 64 * 1024;        // bytes of all field lines; more is 431, naming the field
+  std::size_t fields = 500;            // lines; more is 431
+};
+
+enum class Role : std::uint8_t { request, response };
+
+class HeadParser {
+ public:
+  HeadParser(Role role, const Limits& limits) : role_(role), limits_(limits) {}
+
+  // `data` starts at the message and grows from call to call. Returns the head's size with all lines in `head` (Host and connection
+  // fields still among the fields, the request target split), or 0 when more is needed.
+  Result<std::size_t> parse(std::string_view data, http::Head& head);
+  // For the next message.
+  void reset() { scanned_ = lines_ = skipped_ = first_line_ = 0; }
+  // A part of a head was seen.
+  bool started() const { return scanned_ > skipped_; }
+
+ private:
+  Result<std::size_t> scan(std::string_view data);
+  Error too_large(std::string_view data, std::size_t line) const;
+
+  Role role_;
+  const Limits& limits_;
+  std::size_t scanned_ = 0;     // complete lines up to here
+  std::size_t lines_ = 0;       // complete lines so far
+  std::size_t skipped_ = 0;     // empty lines before a request (RFC 9112 section 2.2)
+  std::size_t first_line_ = 0;  // its size with CRLF
+};
+
+// Field lines, each with its CRLF, into `fields`: for heads and trailers. `at` is where `block` starts in the fields' text.
+Result<void> parse_field_lines(std::string_view block, std::size_t at, http::Fields& fields);
+
+bool is_token(std::string_view text);          // RFC 9110 section 5.6.2
+bool is_field_value(std::string_view text);    // no control characters but tab
+
+Error malformed(std::string detail, std::uint16_t status = 400);
+
+}  // namespace cmux::http1

@@ -1,0 +1,351 @@
+#include "http1/semantics.hpp"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "http1/parser.hpp"
+
+namespace cmux::http1 {
+namespace {
+
+using http::Fields;
+using http::Head;
+using http::Name;
+
+struct Lengths {
+  bool chunked = false;
+  std::optional<std::uint64_t> content_length;
+};
+
+// Every way in which two readers could disagree about where a message ends is an error (RFC 9112 section 6.3).
+Result<Lengths> read_lengths(const Head& head) {
+  Lengths out;
+  std::string_view last_coding;
+  unsigned codings = 0;
+  for (const auto field : head.fields) {
+    if (field.known == Name::transfer_encoding) {
+      unsigned here = 0;
+      http::for_each_token(field.value, [&](std::string_view coding) { last_coding = coding, ++codings, ++here; });
+      if (here == 0) return malformed("empty Transfer-Encoding");
+    }
+    if (field.known == Name::content_length) {
+      std::uint64_t length = 0;
+      const char* const end = field.value.data() + field.value.size();
+      const auto [stop, failed] = std::from_chars(field.value.data(), end, length);
+      if (failed != std::errc{} || stop != end || field.value.size() > 18) return malformed("Content-Length is no number");
+      if (out.content_length && *out.content_length != length) return malformed("Content-Length is given twice and differs");
+      out.content_length = length;
+    }
+  }
+  if (codings == 0) return out;
+  if (out.content_length) return malformed("Content-Length together with Transfer-Encoding");
+  if (head.version == 10) return malformed("Transfer-Encoding in HTTP/1.0");
+  if (!http::equal_ignoring_case(last_coding, "chunked")) return malformed("Transfer-Encoding does not end in chunked");
+  if (codings > 1) return malformed("a transfer coding besides chunked", 501);
+  out.chunked = true;
+  return out;
+}
+
+struct ConnectionOptions {
+  bool close = false, keep_alive = false, upgrade = false;
+};
+
+// Reads Connection (and Proxy-Connection) and removes them, what they name, and the fields that never go on.
+ConnectionOptions take_connection_fields(Fields& fields) {
+  ConnectionOptions options;
+  std::vector<std::string> named;
+  bool any = false;
+  for (const auto field : fields) {
+    switch (field.known) {
+      case Name::connection:
+      case Name::proxy_connection:
+        any = true;
+        http::for_each_token(field.value, [&](std::string_view option) {
+          if (http::equal_ignoring_case(option, "close")) options.close = true;
+          else if (http::equal_ignoring_case(option, "keep-alive")) options.keep_alive = true;
+          else if (http::equal_ignoring_case(option, "upgrade")) options.upgrade = true;
+          // Needed to know who asks; it is removed where that is decided.
+          else if (!http::equal_ignoring_case(option, "proxy-authorization")) named.emplace_back(option);
+        });
+        break;
+      case Name::keep_alive:
+      case Name::te:
+      case Name::transfer_encoding:
+      case Name::content_length:
+      case Name::upgrade:
+      case Name::http2_settings:
+      case Name::host: any = true; break;
+      default: break;
+    }
+  }
+  if (any)
+    fields.remove_if([&](const Fields::Field& field) {
+      switch (field.known) {
+        case Name::connection:
+        case Name::proxy_connection:
+        case Name::keep_alive:
+        case Name::te:
+        case Name::transfer_encoding:
+        case Name::content_length:
+        case Name::upgrade:
+        case Name::http2_settings:
+        case Name::host: return true;
+        default: break;
+      }
+      for (const std::string& name : named)
+        if (http::equal_ignoring_case(name, field.name)) return true;
+      return false;
+    });
+  return options;
+}
+
+// The protocol to upgrade to, or nothing where the field is to be ignored: RFC 9110 section 7.8 lets a server do so. HTTP/2 by
+// upgrade is obsolete and would let a client talk past the proxy; TLS by upgrade has no use here.
+std::string upgrade_protocol(const Head& head) {
+  std::string protocol;
+  if (const auto value = head.fields.get(Name::upgrade))
+    http::for_each_token(*value, [&](std::string_view item) {
+      const bool ignored = http::equal_ignoring_case(item, "h2c") || http::equal_ignoring_case(item.substr(0, 4), "TLS/") ||
+                           http::equal_ignoring_case(item.substr(0, 5), "HTTP/");
+      if (protocol.empty() && !ignored) protocol = item;
+    });
+  return protocol;
+}
+
+void append_number(Buffer& out, std::uint64_t number) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  out.append({digits, static_cast<std::size_t>(end - digits)});
+}
+
+void append_content_length(Buffer& out, std::uint64_t length) {
+  out.append("Content-Length: ");
+  append_number(out, length);
+  out.append("\r\n");
+}
+
+}  // namespace
+
+Result<MessageInfo> normalise_request(Head& head) {
+  const auto lengths = read_lengths(head);
+  if (!lengths) return lengths.error();
+  const std::size_t hosts = head.fields.count(Name::host);
+  if (hosts > 1) return malformed("more than one Host");
+  if (hosts == 0 && head.version >= 11) return malformed("no Host");
+  if (hosts == 1) {
+    const std::string_view host = *head.fields.get(Name::host);
+    // An empty Host is right where the target has no authority; anything else must be one.
+    if (!host.empty()) {
+      if (auto parsed = net::parse_authority(host); !parsed) return malformed(fmt::format("bad Host: {}", parsed.error().detail));
+    }
+    if (head.origin_form) head.authority = host;
+  }
+  if (head.origin_form && head.authority.empty()) return malformed("no host: neither in the request target nor in Host");
+
+  MessageInfo info;
+  if (head.is_connect()) {
+    if (lengths->chunked || lengths->content_length.value_or(0) != 0) return malformed("CONNECT with a body");
+    head.end = true;
+  } else if (lengths->chunked) {
+    info.framing = Framing::chunked;
+  } else {
+    head.content_length = lengths->content_length;
+    info.framing = lengths->content_length.value_or(0) > 0 ? Framing::length : Framing::none;
+    head.end = info.framing == Framing::none;
+  }
+  if (const auto te = head.fields.get(Name::te)) head.trailers_accepted = http::has_token(*te, "trailers");
+  std::string protocol = upgrade_protocol(head);
+  const ConnectionOptions options = take_connection_fields(head.fields);
+  info.keep_alive = !options.close && (head.version >= 11 || options.keep_alive);
+  if (options.upgrade && !protocol.empty() && head.version >= 11 && head.method == "GET" && head.end && !head.content_length) {
+    head.method = "CONNECT";
+    head.protocol = std::move(protocol);
+  }
+  return info;
+}
+
+Result<MessageInfo> normalise_response(Head& head, std::string_view method, std::string_view protocol) {
+  MessageInfo info;
+  const bool interim = head.status < 200;
+  if (head.status == 101 && protocol.empty()) return malformed("101 Switching Protocols without having been asked");
+  if (head.status == 101) {
+    const auto chosen = head.fields.get(Name::upgrade);
+    if (!chosen || !http::equal_ignoring_case(*chosen, protocol))
+      return malformed(fmt::format("upgrade to '{}' where '{}' was asked for", chosen.value_or(""), protocol));
+  }
+  const bool connected = method == "CONNECT" && protocol.empty() && head.status >= 200 && head.status < 300;
+  head.tunnel = connected || head.status == 101;
+  Lengths lengths;
+  // RFC 9110 section 8.6 and RFC 9112 section 6.1: here they mean nothing and are not passed on.
+  if (!head.tunnel && !interim && head.status != 204) {
+    const auto read = read_lengths(head);
+    if (!read) return read.error();
+    lengths = *read;
+  }
+  const ConnectionOptions options = take_connection_fields(head.fields);
+  head.fields.remove(Name::proxy_authenticate);
+  info.keep_alive = !options.close && (head.version >= 11 || options.keep_alive);
+  head.content_length = lengths.content_length;
+  if (head.tunnel) {
+    info.framing = Framing::until_close;
+    return info;
+  }
+  if (interim || head.status == 204 || head.status == 304 || method == "HEAD") info.framing = Framing::none;
+  else if (lengths.chunked) info.framing = Framing::chunked;
+  else if (lengths.content_length) info.framing = *lengths.content_length > 0 ? Framing::length : Framing::none;
+  else info.framing = Framing::until_close;
+  head.end = info.framing == Framing::none;
+  if (info.framing == Framing::until_close) info.keep_alive = false;
+  return info;
+}
+
+void write_fields(const Fields& fields, Buffer& out) {
+  for (const auto field : fields) {
+    const std::size_t size = field.name.size() + field.value.size() + 4;
+    char* at = out.prepare(size).data();
+    at = std::copy(field.name.begin(), field.name.end(), at);
+    *at++ = ':', *at++ = ' ';
+    at = std::copy(field.value.begin(), field.value.end(), at);
+    *at++ = '\r', *at++ = '\n';
+    out.commit(size);
+  }
+}
+
+Framing write_request(const Head& head, Buffer& out) {
+  const bool upgrade = head.is_upgrade();
+  out.append(upgrade ? std::string_view("GET") : head.method);
+  out.append(" ");
+  out.append(head.is_connect() && !upgrade ? head.authority : head.path);
+  out.append(" HTTP/1.1\r\nHost: ");
+  out.append(head.authority);
+  out.append("\r\n");
+  write_fields(head.fields, out);
+  Framing framing = Framing::none;
+  if (upgrade) {
+    out.append("Connection: Upgrade\r\nUpgrade: ");
+    out.append(head.protocol);
+    out.append("\r\n");
+  } else if (!head.is_connect()) {
+    if (head.content_length) {
+      append_content_length(out, *head.content_length);
+      framing = *head.content_length > 0 ? Framing::length : Framing::none;
+    } else if (!head.end) {
+      out.append("Transfer-Encoding: chunked\r\n");
+      framing = Framing::chunked;
+    } else if (head.method == "POST" || head.method == "PUT" || head.method == "PATCH") {
+      append_content_length(out, 0);
+    }
+    if (head.trailers_accepted) out.append("Connection: TE\r\nTE: trailers\r\n");
+  }
+  out.append("\r\n");
+  return framing;
+}
+
+Framing write_response(const Head& head, ResponseForm& form, Buffer& out) {
+  const bool switching = head.tunnel && form.upgrade;
+  const std::uint16_t status = switching ? 101 : head.status;
+  out.append(form.client_version == 10 ? "HTTP/1.0 " : "HTTP/1.1 ");
+  append_number(out, status);
+  out.append(" ");
+  out.append(head.reason.empty() || switching ? reason_of(status) : std::string_view(head.reason));
+  out.append("\r\n");
+  write_fields(head.fields, out);
+  Framing framing = Framing::none;
+  if (head.tunnel) {
+    if (switching) {
+      out.append("Connection: Upgrade\r\nUpgrade: ");
+      out.append(form.protocol);
+      out.append("\r\n");
+      if (!form.websocket_key.empty() && !head.fields.contains(Name::sec_websocket_accept)) {
+        out.append("Sec-WebSocket-Accept: ");
+        out.append(websocket_accept(form.websocket_key));
+        out.append("\r\n");
+      }
+    }
+    framing = Framing::until_close;
+  } else if (head.is_interim() || status == 204) {
+    framing = Framing::none;
+  } else if (form.head_request || status == 304) {
+    if (head.content_length) append_content_length(out, *head.content_length);
+  } else if (head.content_length || head.end) {
+    const std::uint64_t length = head.content_length.value_or(0);
+    append_content_length(out, length);
+    framing = length > 0 ? Framing::length : Framing::none;
+  } else if (form.client_version >= 11) {
+    out.append("Transfer-Encoding: chunked\r\n");
+    framing = Framing::chunked;
+  } else {
+    framing = Framing::until_close;
+    form.keep_alive = false;
+  }
+  if (!head.is_interim() && !head.tunnel) {
+    if (!form.keep_alive) out.append("Connection: close\r\n");
+    else if (form.client_version == 10) out.append("Connection: keep-alive\r\n");
+  }
+  out.append("\r\n");
+  return framing;
+}
+
+std::string_view reason_of(std::uint16_t status) {
+  switch (status) {
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 103: return "Early Hints";
+    case 200: return "OK";
+    case 204: return "No Content";
+    case 206: return "Partial Content";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 407: return "Proxy Authentication Required";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 421: return "Misdirected Request";
+    case 422: return "Unprocessable Content";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 508: return "Loop Detected";
+    default: return "";
+  }
+}
+
+std::string websocket_accept(std::string_view key) {
+  std::string joined(key);
+  joined += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+  unsigned char digest[SHA_DIGEST_LENGTH];
+  SHA1(reinterpret_cast<const unsigned char*>(joined.data()), joined.size(), digest);
+  std::string encoded(28, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()), digest, sizeof digest);
+  return encoded;
+}
+
+std::string make_websocket_key() {
+  unsigned char nonce[16];
+  RAND_bytes(nonce, sizeof nonce);
+  std::string encoded(24, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()), nonce, sizeof nonce);
+  return encoded;
+}
+
+}  // namespace cmux::http1

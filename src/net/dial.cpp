@@ -1,0 +1,107 @@
+#include "net/dial.hpp"
+
+#include <cerrno>
+
+#include <fmt/format.h>
+
+namespace cmux::net {
+namespace {
+
+constexpr milliseconds kStagger{250};  // RFC 8305 section 8: the recommended Connection Attempt Delay
+
+// Attempts at several addresses; the first that connects wins. Lives in race()'s frame, which joins the attempts.
+struct Race {
+  Event progress;  // an attempt ended, or time has passed
+  Socket winner;
+  std::optional<Error> error;  // of the last attempt that failed
+  unsigned open = 0;
+  bool over = false, expired = false;
+  std::vector<Pollable*> waiting;
+
+  void end() {
+    over = true;
+    for (Pollable* pollable : waiting) pollable->writable.set();
+  }
+};
+
+Task<void> attempt(Race& race, Endpoint endpoint) {
+  ++race.open;
+  auto opened = Socket::open(endpoint.storage.ss_family);
+  int number = opened ? 0 : errno;
+  if (opened && ::connect(opened->get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) != 0) number = errno;
+  if (number == EINPROGRESS) {
+    Pollable pollable;
+    pollable.fd = opened->get();
+    Loop::current().watch(pollable);
+    race.waiting.push_back(&pollable);
+    co_await pollable.writable;
+    std::erase(race.waiting, &pollable);
+    Loop::current().unwatch(pollable);
+    socklen_t size = sizeof number;
+    getsockopt(opened->get(), SOL_SOCKET, SO_ERROR, &number, &size);
+  }
+  --race.open;
+  if (race.over) co_return;
+  if (number != 0) {
+    race.error = from_errno(number, fmt::format("connect to {}", endpoint.text()));
+  } else {
+    race.winner = std::move(*opened);
+    race.end();
+  }
+  race.progress.set();
+}
+
+Task<Result<Socket>> race(std::vector<Endpoint> endpoints, milliseconds timeout) {
+  Race state;
+  Scope attempts;
+  Deadline overall([](void* s) { static_cast<Race*>(s)->expired = true, static_cast<Race*>(s)->progress.set(); }, &state);
+  Deadline stagger([](void* s) { static_cast<Race*>(s)->progress.set(); }, &state);
+  overall.after(timeout);
+  for (std::size_t next = 0; !state.winner && !state.expired && (next < endpoints.size() || state.open > 0);) {
+    state.progress.clear();
+    if (next < endpoints.size()) {
+      attempts.spawn(attempt(state, endpoints[next++]));
+      if (next < endpoints.size()) stagger.after(kStagger);
+    }
+    if (!state.winner && (state.open > 0 || next == endpoints.size()) && !state.progress.is_set()) co_await state.progress;
+  }
+  state.end();
+  co_await attempts.join();
+  if (state.winner) co_return std::move(state.winner);
+  if (state.expired)
+    co_return make_error(Errc::connect_timeout, fmt::format("connect to {}: no answer in {} s", endpoints.front().text(), timeout.count() / 1000.0));
+  co_return state.error.value_or(make_error(Errc::system, "connect failed"));
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const std::string& host, std::uint16_t port,
+                                                    const DialOptions& options, DialTiming* timing) {
+  const auto start = timing ? Clock::now() : Clock::time_point{};
+  auto endpoints = co_await resolver.resolve(host, port);
+  const auto resolved = timing ? Clock::now() : Clock::time_point{};
+  if (!endpoints) co_return endpoints.error();
+  if (options.is_own)
+    for (const Endpoint& endpoint : *endpoints)
+      if (options.is_own(endpoint))
+        co_return make_error(Errc::loop, fmt::format("{} is this proxy's own address", endpoint.text()));
+  auto socket = co_await race(std::move(*endpoints), options.timeout);
+  if (!socket) {
+    Error error = socket.error();
+    error.retryable = true;
+    co_return error;
+  }
+  if (timing) *timing = {std::chrono::duration_cast<std::chrono::microseconds>(resolved - start),
+                         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - resolved)};
+  co_return std::make_unique<SocketTransport>(std::move(*socket));
+}
+
+Task<Result<std::unique_ptr<SocketTransport>>> dial(const Endpoint& endpoint, milliseconds timeout) {
+  std::vector<Endpoint> one;
+  one.push_back(endpoint);
+  auto socket = co_await race(std::move(one), timeout);
+  if (!socket) co_return socket.error();
+  co_return std::make_unique<SocketTransport>(std::move(*socket));
+}
+
+}  // namespace cmux::net

@@ -1,0 +1,31 @@
+// Listener: a bound TCP or Unix socket and the loop that accepts from it. One accepts and hands out: SO_REUSEPORT would let a
+// second instance share the port in silence.
+#pragma once
+
+#include <functional>
+
+#include "net/socket.hpp"
+
+namespace cmux::net {
+
+class Listener {
+ public:
+  // Binds and listens. With `attempts` above 1, a busy port moves on to the next one. A Unix path that nobody answers on is replaced.
+  static Result<std::unique_ptr<Listener>> bind(const Endpoint& endpoint, unsigned attempts = 1);
+  ~Listener();
+
+  const Endpoint& endpoint() const { return endpoint_; }
+  // Accepts until close(); on the loop's thread. The callback takes the socket.
+  Task<void> run(std::function<void(Socket)> take);
+  // Stops accepting. Connections that wait in the backlog are reset by the system.
+  void close();
+
+ private:
+  Listener(Socket socket, Endpoint endpoint) : socket_(std::move(socket)), endpoint_(endpoint) {}
+  Socket socket_;
+  Endpoint endpoint_;
+  Pollable pollable_;
+  bool closed_ = false;
+};
+
+}  // namespace cmux::net

@@ -1,0 +1,69 @@
+// Contexts: who may use the proxy, and where their loopback requests go. A Context never changes; a new route is a new Context with
+// the same credentials. The store belongs to the main thread; workers hold copies of what it publishes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "base/process.hpp"
+#include "policy/route.hpp"
+
+namespace cmux::policy {
+
+struct Context {
+  std::string id, username, password;
+  std::uint64_t web_contents_id = 0;
+  std::optional<Route> route;
+  std::string label;
+  std::chrono::system_clock::time_point created_at;
+  std::optional<std::chrono::system_clock::time_point> expires_at;
+  pid_t owner_pid = 0;  // 0: none
+};
+using ContextPtr = std::shared_ptr<const Context>;
+
+// What `ctx create` asks for.
+struct ContextRequest {
+  std::uint64_t web_contents_id = 0;
+  std::optional<Route> route;
+  std::string label;
+  std::chrono::milliseconds ttl{0};  // 0: lives until released
+  pid_t owner_pid = 0;
+};
+
+class ContextStore {
+ public:
+  enum class Change { added, rerouted, released };
+  // Told of every change, on the main thread, before the call that made it returns.
+  using Observer = std::function<void(Change, const ContextPtr&, std::string_view reason)>;
+  explicit ContextStore(Observer observer);
+  ~ContextStore();
+
+  // Errc::config for an invalid route or an owner that does not run; Errc::limit past kMost contexts.
+  Result<ContextPtr> create(ContextRequest request);
+  ContextPtr find(std::string_view id) const;  // null: no such context
+  std::vector<ContextPtr> list() const;        // in the order of creation
+  // Null: no such context. The route must be valid.
+  Result<ContextPtr> reroute(std::string_view id, std::optional<Route> route);
+  bool release(std::string_view id, std::string_view reason);
+  // Of one web contents id, or all. Returns the ids.
+  std::vector<std::string> release_all(std::optional<std::uint64_t> web_contents_id, std::string_view reason);
+  std::size_t size() const { return entries_.size(); }
+
+  static constexpr std::size_t kMost = 100'000;
+
+ private:
+  struct Entry;
+  Observer observer_;
+  std::uint64_t next_ = 0;
+  std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
+};
+
+}  // namespace cmux::policy

@@ -1,0 +1,23 @@
+// Downstream: a client's connection, from its first bytes on. They say which protocol it is; nothing else does.
+#pragma once
+
+#include "proxy/exchange.hpp"
+
+namespace cmux::proxy {
+
+enum class Protocol : std::uint8_t { unknown, http1, http2, tls, raw };
+
+// What the first bytes are. `unknown`: more of them must be seen. An HTTP/1 request line is METHOD SP and the start of a target; what
+// can no longer become one of the known protocols is raw.
+Protocol sniff(std::string_view first_bytes);
+
+// Serves a client's connection to the proxy port.
+Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
+
+// Serves HTTP on a transport whose protocol is known.
+Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
+
+// Serves what is inside a CONNECT to a loopback target of a routed context: requests, or bytes for the route's own tunnel.
+Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target);
+
+}  // namespace cmux::proxy

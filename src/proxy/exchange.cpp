@@ -1,0 +1,319 @@
+#include "proxy/exchange.hpp"
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "http/raw_stream.hpp"
+#include "policy/credentials.hpp"
+#include "proxy/downstream.hpp"
+
+namespace cmux::proxy {
+namespace {
+
+using http::Name;
+using http::Next;
+
+Error bad_request(std::string detail, std::uint16_t status = 400) {
+  return Error{Errc::malformed, Side::downstream, false, status, std::move(detail)};
+}
+
+// RFC 9110 section 9.2.2.
+bool is_idempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" || method == "TRACE";
+}
+
+std::chrono::microseconds since(Clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+}
+
+}  // namespace
+
+Task<void> Exchange::run() {
+  auto head = co_await downstream_.read_head();
+  if (!head && head.error().status == 0) co_return;  // the connection ended between requests
+  ++worker_.count().requests;
+  ++worker_.count().open_requests;
+  if (worker_.observed.load(std::memory_order_relaxed) || worker_.options().access_log) {
+    record_ = std::make_unique<Record>();
+    started_ = Clock::now();
+    record_->downstream = entrance_.protocol;
+  }
+  if (!head) {
+    co_await refuse(refusal_of(head.error()));
+    finish();
+    co_return;
+  }
+  request_ = *head;
+  if (record_) {
+    record_->method = request_->is_upgrade() ? "GET" : request_->method;
+    record_->url = request_->is_connect() && !request_->is_upgrade()
+                       ? request_->authority
+                       : fmt::format("{}://{}{}", request_->scheme, request_->authority,
+                                     std::string_view(request_->path).substr(0, request_->path.find('?')));
+  }
+  if (auto who = identify(); !who) {
+    Refusal refusal{407, "http_request_denied", who.error().detail};
+    co_await refuse(std::move(refusal));
+  } else if (auto where = find_plan(); !where) {
+    co_await refuse(refusal_of(where.error()));
+  } else if (worker_.count().open_requests > worker_.options().max_requests) {
+    Refusal refusal{503, "connection_limit_reached", fmt::format("{} requests are at work already", worker_.options().max_requests)};
+    co_await refuse(std::move(refusal));
+  } else {
+    if (record_) record_->context = session_->context->id;
+    link_after(session_->active);
+    if (request_->is_connect() && !request_->is_upgrade()) co_await connect();
+    else co_await forward();
+    unlink();
+  }
+  finish();
+}
+
+void Exchange::finish() {
+  --worker_.count().open_requests;
+  if (!record_) return;
+  record_->total = since(started_);
+  worker_.report(std::move(*record_));
+}
+
+Result<void> Exchange::identify() {
+  if (entrance_.session) {
+    session_ = entrance_.session;
+    if (session_->released) return bad_request("the context was released");
+    request_->fields.remove(Name::proxy_authorization);
+    return {};
+  }
+  const auto value = request_->fields.get(Name::proxy_authorization);
+  if (!value) return bad_request({});
+  // The same bytes as last time are good for as long as their context is.
+  const bool same = entrance_.authenticated && !entrance_.authenticated->released && policy::equal_secrets(*value, entrance_.credentials);
+  session_ = same ? entrance_.authenticated : worker_.authenticate(*value);
+  if (!session_) return bad_request({});
+  if (!same) {
+    entrance_.credentials = *value;
+    entrance_.authenticated = session_;
+  }
+  request_->fields.remove(Name::proxy_authorization);
+  return {};
+}
+
+Result<void> Exchange::find_plan() {
+  const bool connect = request_->is_connect() && !request_->is_upgrade();
+  if (connect && entrance_.tunnel) return bad_request("CONNECT inside a tunnel");
+  if (request_->origin_form && !entrance_.tunnel)
+    return bad_request("this is a proxy: send it absolute URLs, as clients do that have it set as their proxy", 421);
+  if (!connect && entrance_.plan && entrance_.planned_for == session_->context && entrance_.planned_scheme == request_->scheme &&
+      entrance_.planned_authority == request_->authority) {
+    plan_ = entrance_.plan;
+    return {};
+  }
+  auto target = net::parse_authority(request_->authority);
+  if (!target) return bad_request(fmt::format("bad host in the request target: {}", target.error().detail));
+  target_ = std::move(*target);
+  if (connect) {
+    if (!target_.port) return bad_request("CONNECT needs host:port");
+    return {};
+  }
+  if (entrance_.tunnel) {
+    const std::uint16_t usual = entrance_.scheme == "https" ? 443 : 80;
+    if (target_.host != entrance_.tunnel->host || target_.port.value_or(usual) != entrance_.tunnel->port)
+      return bad_request(fmt::format("this tunnel was opened for {}, not for {}", entrance_.tunnel->text(), target_.text()), 421);
+  }
+  auto plan = make_plan(session_->context.get(), request_->scheme, target_, request_->authority, worker_.options().domains);
+  if (!plan) return bad_request(plan.error().detail);
+  plan_ = std::make_shared<const Plan>(std::move(*plan));
+  entrance_.plan = plan_;
+  entrance_.planned_for = session_->context;
+  entrance_.planned_scheme = request_->scheme;
+  entrance_.planned_authority = request_->authority;
+  return {};
+}
+
+// --- CONNECT -----------------------------------------------------------------------------------------------------------------
+
+Task<void> Exchange::connect() {
+  ++worker_.count().tunnels;
+  if (!is_routed(*session_->context, target_, worker_.options().domains)) {
+    co_await connect_direct();
+    co_return;
+  }
+  http::Head established;
+  established.status = 200;
+  established.tunnel = true;
+  auto written = co_await downstream_.write_head(established, Next::later);
+  if (!written) co_return;
+  if (record_) record_->status = 200;
+  responded_ = true;
+  // From here the tunnel stands for itself: it is on the session's list, this exchange is not.
+  unlink();
+  co_await serve_tunnel(worker_, downstream_.into_transport(), session_, target_);
+}
+
+Task<void> Exchange::connect_direct() {
+  net::DialTiming timing;
+  auto socket = co_await net::dial(worker_.resolver(), target_.host, *target_.port, worker_.options().pool.dial, &timing);
+  if (record_) {
+    record_->dns = timing.resolve;
+    record_->connect = timing.connect;
+    record_->destination = fmt::format("tcp://{}", target_.text());
+  }
+  if (!socket) {
+    Error error = socket.error();
+    error.side = Side::upstream;
+    co_await refuse(refusal_of(error));
+    co_return;
+  }
+  http::RawStream upstream(std::move(*socket));
+  upstream_ = &upstream;
+  tunnel_ = true;
+  if (cancelled_) cancel(*cancelled_);
+  http::Head established;
+  established.status = 200;
+  established.tunnel = true;
+  auto written = co_await downstream_.write_head(established, Next::later);
+  responded_ = true;
+  if (record_) record_->status = 200;
+  if (written) co_await http::relay_tunnel(downstream_, upstream);
+  upstream_ = nullptr;
+}
+
+// --- requests ----------------------------------------------------------------------------------------------------------------
+
+void Exchange::prepare_request() {
+  auto& fields = request_->fields;
+  bool internal = false;
+  for (const auto field : fields) internal = internal || field.known >= Name::x_cmux_host_override;
+  if (internal) fields.remove_if([](const http::Fields::Field& field) { return field.known >= Name::x_cmux_host_override; });
+  for (const auto& [name, value] : plan_->headers) fields.set(name, value);
+  request_->authority = plan_->authority;
+  if (!plan_->path_prefix.empty() && request_->path.starts_with('/')) request_->path.insert(0, plan_->path_prefix);
+  if (worker_.options().via) fields.add(Name::via, request_->version == 20 ? "2 cmuxproxy" : "1.1 cmuxproxy");
+}
+
+Task<void> Exchange::forward() {
+  prepare_request();
+  if (record_) record_->destination = plan_->origin.text();
+  using Reuse = upstream::Pool::Reuse;
+  for (Reuse reuse = is_idempotent(request_->method) || request_->is_upgrade() ? Reuse::allowed : Reuse::checked;; reuse = Reuse::fresh) {
+    auto lease = co_await worker_.pool().acquire(plan_->origin, reuse, record_ != nullptr);
+    if (!lease) {
+      co_await refuse(refusal_of(lease.error()));
+      co_return;
+    }
+    if (record_) {
+      const auto& opening = lease->opening();
+      record_->upstream = lease->protocol();
+      record_->reused = opening.reused;
+      record_->dns = opening.dial.resolve, record_->connect = opening.dial.connect, record_->tls = opening.tls;
+    }
+    upstream_ = &lease->stream();
+    if (cancelled_) cancel(*cancelled_);
+    downstream_.cancel_on_abort(upstream_);
+    auto outcome = co_await attempt(*lease);
+    downstream_.cancel_on_abort(nullptr);
+    upstream_ = nullptr;
+    if (outcome) co_return;
+    const Error error = upload_error_ ? *upload_error_ : outcome.error();
+    if (reuse != Reuse::fresh && may_retry(error)) {
+      ++worker_.count().retried;
+      continue;
+    }
+    if (responded_) {
+      if (record_) record_->error = name_of(error.code), record_->detail = error.detail;
+      downstream_.reset(error.code);
+    } else {
+      co_await refuse(refusal_of(error));
+    }
+    co_return;
+  }
+}
+
+bool Exchange::may_retry(const Error& error) const {
+  return error.retryable && !responded_ && !body_started_ && !cancelled_ && is_idempotent(request_->method);
+}
+
+Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
+  http::Stream& upstream = lease.stream();
+  Result<void> outcome;
+  Scope uploading;
+  const bool body = !request_->end;
+  auto sent = co_await upstream.write_head(*request_, !body ? Next::end : downstream_.body_ready() ? Next::soon : Next::later);
+  if (sent && body) uploading.spawn(upload(upstream));
+  if (sent) outcome = co_await respond(upstream);
+  else outcome = sent.error();
+  if (!outcome && outcome.error().side == Side::local) {
+    Error error = outcome.error();
+    error.side = Side::upstream;
+    error.detail = fmt::format("{}: {}", plan_->origin.text(), error.detail);
+    outcome = error;
+  }
+  if (uploading.running() > 0) {
+    // The exchange is over before its request is: nobody reads the rest.
+    downstream_.abandon_body();
+    upstream.reset(Errc::cancelled);
+    co_await uploading.join();
+  }
+  co_return outcome;
+}
+
+Task<void> Exchange::upload(http::Stream& upstream) {
+  body_started_ = true;
+  auto sent = co_await http::relay_body(downstream_, Side::downstream, upstream, Side::upstream);
+  if (sent) co_return;
+  // A peer that takes no more may still have answered: respond() finds out.
+  if (sent.error().side == Side::upstream || sent.error().code == Errc::cancelled) co_return;
+  upload_error_ = sent.error();
+  upstream.reset(Errc::cancelled);
+}
+
+Task<Result<void>> Exchange::respond(http::Stream& upstream) {
+  http::Head* head = nullptr;
+  while (true) {
+    auto next = co_await upstream.read_head();
+    if (!next) co_return next.error();
+    head = *next;
+    if (!head->is_interim()) break;
+    auto written = co_await downstream_.write_head(*head, Next::later);
+    if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
+  }
+  responded_ = true;
+  if (record_) {
+    record_->status = head->status;
+    record_->first_byte = since(started_);
+  }
+  if (head->tunnel) {
+    tunnel_ = true;
+    ++worker_.count().tunnels;
+    downstream_.cancel_on_abort(nullptr);
+    auto written = co_await downstream_.write_head(*head, Next::later);
+    if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
+    co_await http::relay_tunnel(downstream_, upstream);
+    co_return Result<void>{};
+  }
+  const Next next = head->end ? Next::end : upstream.body_ready() ? Next::soon : Next::later;
+  auto written = co_await downstream_.write_head(*head, next);
+  if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
+  if (head->end) co_return written;
+  co_return co_await http::relay_body(upstream, Side::upstream, downstream_, Side::downstream);
+}
+
+Task<void> Exchange::refuse(Refusal refusal) {
+  responded_ = true;
+  ++(refusal.status >= 500 ? worker_.count().failed : worker_.count().refused);
+  if (record_) {
+    record_->status = refusal.status;
+    record_->error = refusal.error;
+    record_->detail = refusal.detail;
+  }
+  if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
+  if (cancelled_) co_return downstream_.reset(*cancelled_);
+  co_await reply(downstream_, request_, refusal);
+}
+
+void Exchange::cancel(Errc why) noexcept {
+  cancelled_ = why;
+  if (upstream_) upstream_->reset(why);
+  if (responded_ || tunnel_) downstream_.reset(why);
+}
+
+}  // namespace cmux::proxy

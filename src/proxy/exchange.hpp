@@ -1,0 +1,70 @@
+// Exchange: one request from its head to the end of its response: who asks, where it goes, there and back.
+#pragma once
+
+#include <optional>
+
+#include "proxy/plan.hpp"
+#include "proxy/reply.hpp"
+#include "proxy/worker.hpp"
+
+namespace cmux::proxy {
+
+// What is known of a connection's requests before they come, and what is remembered from one to the next.
+struct Entrance {
+  SessionPtr session;            // bound to it; null: every request shows its credentials
+  std::string_view scheme = "http";
+  std::optional<net::Authority> tunnel;  // inside a CONNECT to this target: requests for another are misdirected
+  std::string_view protocol = "http/1.1";
+
+  // The last request's credentials and plan: mostly the next one's too.
+  std::string credentials;
+  SessionPtr authenticated;
+  policy::ContextPtr planned_for;
+  std::string planned_scheme, planned_authority;
+  std::shared_ptr<const Plan> plan;
+};
+
+class Exchange final : public Active {
+ public:
+  Exchange(Worker& worker, Entrance& entrance, http::Stream& downstream)
+      : worker_(worker), entrance_(entrance), downstream_(downstream) {}
+  ~Exchange() = default;
+
+  // Reads the request and sees it through. Leaves the stream complete or reset.
+  Task<void> run();
+
+  void cancel(Errc why) noexcept override;
+  bool is_tunnel() const override { return tunnel_; }
+
+ private:
+  Result<void> identify();    // session_, or 407
+  Result<void> find_plan();   // plan_ and authority_
+  Task<void> connect();       // CONNECT: a tunnel, or what is inside one
+  Task<void> connect_direct();
+  Task<void> forward();
+  Task<Result<void>> attempt(upstream::Lease& lease);
+  Task<void> upload(http::Stream& upstream);
+  Task<Result<void>> respond(http::Stream& upstream);
+  Task<void> refuse(Refusal refusal);
+  void prepare_request();
+  bool may_retry(const Error& error) const;
+  void finish();
+
+  Worker& worker_;
+  Entrance& entrance_;
+  http::Stream& downstream_;
+  http::Head* request_ = nullptr;
+  SessionPtr session_;
+  net::Authority target_;
+  std::shared_ptr<const Plan> plan_;
+  http::Stream* upstream_ = nullptr;
+  std::optional<Error> upload_error_;
+  std::optional<Errc> cancelled_;
+  bool tunnel_ = false, responded_ = false, body_started_ = false;
+
+  // Filled only while somebody observes.
+  std::unique_ptr<Record> record_;
+  Clock::time_point started_;
+};
+
+}  // namespace cmux::proxy

@@ -1,0 +1,26 @@
+// Plan: what the proxy will do for a target, worked out once for a run of requests to the same authority.
+#pragma once
+
+#include "policy/route.hpp"
+#include "proxy/session.hpp"
+#include "upstream/origin.hpp"
+
+namespace cmux::proxy {
+
+struct Plan {
+  upstream::Origin origin;
+  std::string authority;      // for Host and :authority
+  std::string path_prefix;
+  policy::HeaderList headers;
+  bool routed = false;        // by the context's route, not where the request said
+  bool tunnels = false;       // takes CONNECT: a cmuxProxyOrigin
+};
+
+// `more`: further cmux domains. Errors are for the client (400).
+Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, const net::Authority& target,
+                       std::string_view authority_text, std::span<const std::string> more);
+
+// Is it a loopback target of a context that has a route?
+bool is_routed(const policy::Context& context, const net::Authority& target, std::span<const std::string> more);
+
+}  // namespace cmux::proxy

@@ -1,0 +1,20 @@
+// The proxy's own answers: text, or problem+json for who asks for JSON (RFC 9457), always with Proxy-Status (RFC 9209).
+#pragma once
+
+#include "http/stream.hpp"
+
+namespace cmux::proxy {
+
+struct Refusal {
+  std::uint16_t status;
+  std::string_view error;  // RFC 9209 section 2.3
+  std::string detail;
+};
+
+// What the client is told of an error.
+Refusal refusal_of(const Error& error);
+
+// Writes the whole response. `request` may be null where the request could not be read.
+Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const Refusal& refusal);
+
+}  // namespace cmux::proxy

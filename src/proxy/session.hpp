@@ -1,0 +1,39 @@
+// Session: a context on one worker, with what is going on under it, so that releasing it can end all of that.
+#pragma once
+
+#include <memory>
+
+#include "base/list.hpp"
+#include "policy/context.hpp"
+
+namespace cmux::proxy {
+
+// Something that can be ended from outside: an exchange or a tunnel. On its session's list for as long as it lives.
+class Active : public Link {
+ public:
+  // Only starts the end: never destroys, and never runs what waits.
+  virtual void cancel(Errc why) noexcept = 0;
+  virtual bool is_tunnel() const = 0;
+
+ protected:
+  ~Active() = default;
+};
+
+struct Session {
+  policy::ContextPtr context;
+  Link active;  // the head of the list of Active
+  bool released = false;
+
+  // Ends everything, or tunnels alone.
+  void cancel(Errc why, bool tunnels_only) {
+    for (Link* link = active.next(); link != &active;) {
+      Link* const next = link->next();
+      auto& one = static_cast<Active&>(*link);
+      if (!tunnels_only || one.is_tunnel()) one.cancel(why);
+      link = next;
+    }
+  }
+};
+using SessionPtr = std::shared_ptr<Session>;
+
+}  // namespace cmux::proxy

@@ -1,0 +1,213 @@
+// What is inside a CONNECT to a loopback target: requests for the workspace, or bytes for a raw tunnel through the route's
+// cmuxProxyOrigin. The first byte decides, never a timer alone: browsers hold silent tunnels in reserve. Only where the client stays
+// silent does the raw tunnel open, undecided, for servers that speak first.
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "http/raw_stream.hpp"
+#include "proxy/downstream.hpp"
+
+namespace cmux::proxy {
+namespace {
+
+constexpr milliseconds kSilence{300};    // of the client, after which the workspace is asked whether it has something to say
+constexpr milliseconds kAmbiguous{1000};  // for bytes that may still become a request line; then they are what they are
+constexpr std::size_t kSniffed = 4096;
+
+class RawTunnel final : public Active {
+ public:
+  RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target, std::unique_ptr<net::Transport> client)
+      : worker_(worker), plan_(plan), target_(target), client_(*client), near_(std::move(client)) {
+    link_after(session.active);
+  }
+  ~RawTunnel() = default;
+
+  // Until it is clear what the client speaks. Http1, http2 and tls come with the transport, untouched; else all is done.
+  Task<Protocol> run() {
+    Scope parts;
+    parts.spawn(watch_client());
+    if (!client_done_ && plan_.tunnels) {
+      silence_.after(kSilence);
+      co_await progress_;
+      silence_.cancel();
+      if (!client_done_ && !cancelled_) parts.spawn(pull());
+      pulling_ = !client_done_;
+    }
+    while (!client_done_) {
+      progress_.clear();
+      co_await progress_;
+    }
+    const bool requests = protocol_ != Protocol::raw && protocol_ != Protocol::unknown;
+    if (requests && !spoke_) {
+      give_up();
+    } else if (!cancelled_ && (protocol_ == Protocol::raw || pulling_)) {
+      if (!plan_.tunnels) {
+        log::info("closed a tunnel to {}: it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin for raw tunnels", target_.text());
+      } else {
+        if (!pulling_) parts.spawn(pull());
+        co_await push();
+      }
+      protocol_ = Protocol::raw;
+    } else {
+      give_up();
+    }
+    co_await parts.join();
+    if (error_ && protocol_ == Protocol::raw) log::info("raw tunnel to {} failed: {}", target_.text(), error_->detail);
+    co_return cancelled_ ? Protocol::raw : protocol_;
+  }
+
+  std::unique_ptr<net::Transport> take_client() { return near_.into_transport(); }
+
+  void cancel(Errc why) noexcept override {
+    cancelled_ = true;
+    client_.abort(make_error(why, "the context was released or its route changed"), true);
+    if (far_) far_->reset(why);
+    progress_.set();
+  }
+  bool is_tunnel() const override { return true; }
+
+ private:
+  // Looks at the client's first bytes and puts them back.
+  Task<void> watch_client() {
+    Buffer seen;
+    Deadline ambiguous([](void* self) { static_cast<RawTunnel*>(self)->settle(); }, this);
+    protocol_ = Protocol::unknown;
+    while (protocol_ == Protocol::unknown) {
+      const net::Io io = client_.read(seen.prepare(kSniffed));
+      if (io.state == net::Io::State::end || io.state == net::Io::State::failed) break;
+      if (io.state == net::Io::State::moved) {
+        seen.commit(io.count);
+        protocol_ = spoke_ ? Protocol::raw : sniff(seen.view());
+        if (!ambiguous.armed()) ambiguous.after(kAmbiguous);
+        continue;
+      }
+      if (!seen.empty() && (spoke_ || settled_)) protocol_ = Protocol::raw;
+      else co_await client_.readable();
+    }
+    if (!seen.empty()) client_.unread(seen.view());
+    client_done_ = true;
+    progress_.set();
+  }
+  void settle() {
+    settled_ = true;
+    client_.readable().set();
+  }
+
+  // Opens the far side and moves what the workspace says to the client.
+  Task<void> pull() {
+    auto opened = co_await open();
+    if (!opened) error_ = opened.error();
+    else far_ = connection_.get();
+    opened_ = true;
+    progress_.set();
+    if (!far_ || given_up_) co_return;
+    auto first = co_await far_->read_body();
+    if (given_up_) co_return;
+    if (first) {
+      spoke_ = true;
+      client_.readable().set();  // bytes that could have become a request are now raw
+      auto written = co_await near_.write_body(first->bytes, first->end ? http::Next::end : http::Next::later, nullptr);
+      if (written && first->end) co_return;
+      if (written) written = co_await http::relay_body(*far_, Side::upstream, near_, Side::downstream);
+      if (written) co_return;
+    }
+    near_.reset(Errc::reset);
+    far_->reset(Errc::reset);
+  }
+
+  // Moves what the client says to the workspace, once the far side is open.
+  Task<void> push() {
+    while (!opened_) {
+      progress_.clear();
+      co_await progress_;
+    }
+    if (!far_) co_return near_.reset(Errc::reset);
+    auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream);
+    if (moved) co_return;
+    near_.reset(Errc::reset);
+    far_->reset(Errc::reset);
+  }
+
+  void give_up() {
+    given_up_ = true;
+    if (connection_) connection_->reset(Errc::cancelled);
+  }
+
+  Task<Result<void>> open() {
+    auto transport = co_await worker_.pool().connect(plan_.origin, nullptr);
+    if (!transport) co_return transport.error();
+    if (given_up_ || cancelled_) co_return make_error(Errc::cancelled);
+    connection_ = std::make_unique<http1::ClientConnection>(std::move(*transport), worker_.options().pool.http1);
+    http::Head head;
+    head.method = "CONNECT";
+    head.authority = target_.text();
+    head.end = true;
+    for (const auto& [name, value] : plan_.headers) head.fields.add(name, value);
+    auto written = co_await connection_->write_head(head, http::Next::end);
+    if (!written) co_return written.error();
+    auto answer = co_await connection_->read_head();
+    while (answer && (*answer)->is_interim()) answer = co_await connection_->read_head();
+    if (!answer) co_return answer.error();
+    if ((*answer)->tunnel) co_return Result<void>{};
+    co_return make_error(Errc::refused, fmt::format("{} answered CONNECT with {}", plan_.origin.text(), (*answer)->status));
+  }
+
+  Worker& worker_;
+  const Plan& plan_;
+  const net::Authority& target_;
+  net::Transport& client_;  // near_'s
+  http::RawStream near_;
+  std::unique_ptr<http1::ClientConnection> connection_;
+  http::Stream* far_ = nullptr;  // connection_, once the tunnel stands
+  std::optional<Error> error_;
+  Event progress_;
+  Deadline silence_{[](void* self) { static_cast<RawTunnel*>(self)->progress_.set(); }, this};
+  Protocol protocol_ = Protocol::unknown;
+  bool client_done_ = false, pulling_ = false, opened_ = false, spoke_ = false, settled_ = false;
+  bool given_up_ = false, cancelled_ = false;
+};
+
+// An open tunnel that carries requests: ends the transport that they are served on.
+class TunnelGuard final : public Active {
+ public:
+  TunnelGuard(Session& session, net::Transport& transport) : transport_(transport) { link_after(session.active); }
+  ~TunnelGuard() = default;
+  void cancel(Errc why) noexcept override { transport_.abort(make_error(why, "the context was released or its route changed"), true); }
+  bool is_tunnel() const override { return true; }
+
+ private:
+  net::Transport& transport_;
+};
+
+}  // namespace
+
+Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target) {
+  auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().domains);
+  if (!plan) co_return;
+  Protocol protocol;
+  {
+    RawTunnel tunnel(worker, *session, *plan, target, std::move(transport));
+    protocol = co_await tunnel.run();
+    transport = tunnel.take_client();
+  }
+  if (session->released) co_return;
+  TunnelGuard guard(*session, *transport);
+  switch (protocol) {
+    case Protocol::http1: {
+      Entrance entrance;
+      entrance.session = session;
+      entrance.tunnel = target;
+      co_await serve_requests(worker, std::move(transport), std::move(entrance));
+      break;
+    }
+    case Protocol::http2:
+    case Protocol::tls:
+      log::info("closed a tunnel to {}: {} inside it is not available yet", target.text(),
+                protocol == Protocol::tls ? "TLS" : "HTTP/2");
+      break;
+    case Protocol::raw:
+    case Protocol::unknown: break;
+  }
+}
+
+}  // namespace cmux::proxy

@@ -1,0 +1,146 @@
+#include "proxy/worker.hpp"
+
+#include "base/log.hpp"
+#include "policy/credentials.hpp"
+#include "proxy/downstream.hpp"
+
+namespace cmux::proxy {
+namespace {
+
+// A client's connection on the worker's list, for the time it is open.
+struct OpenTransport : Link {
+  net::Transport* transport;
+};
+
+}  // namespace
+
+Worker::Worker(const Options& options, std::function<void(Record)> report)
+    : options_(options), report_(std::move(report)), resolver_(options.resolve), pool_(resolver_, options.pool) {}
+
+Worker::~Worker() {
+  if (thread_.joinable() && !stop(milliseconds(0))) thread_.join();
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    loop_.run();
+    // Whatever watches sockets goes on the thread whose loop watches them.
+    pool_.clear();
+    sessions_.clear();
+    ending_.set_value();
+  });
+}
+
+bool Worker::stop(milliseconds limit) {
+  loop_.post([this] {
+    drain([this] { loop_.stop(); });
+    abort();
+  });
+  if (ended_.wait_for(limit) != std::future_status::ready) return false;
+  thread_.join();
+  return true;
+}
+
+void Worker::serve(net::Socket socket) {
+  // std::function wants what can be copied.
+  loop_.post([this, held = std::make_shared<net::Socket>(std::move(socket))] { take(std::move(*held)); });
+}
+
+void Worker::take(net::Socket socket) {
+  if (!draining_) scope_.spawn(serve_one(std::make_unique<net::SocketTransport>(std::move(socket))));
+}
+
+namespace {
+
+Task<void> accept_all(std::shared_ptr<net::Listener> listener, std::function<void(net::Socket)> take) {
+  co_await listener->run(std::move(take));
+}
+
+}  // namespace
+
+void Worker::accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers) {
+  std::function<void(net::Socket)> hand_out = [this, workers = std::move(workers), next = std::size_t{0}](net::Socket socket) mutable {
+    Worker* const worker = workers[next++ % workers.size()];
+    if (worker == this) take(std::move(socket));
+    else worker->serve(std::move(socket));
+  };
+  scope_.spawn(accept_all(std::move(listener), std::move(hand_out)));
+}
+
+Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport) {
+  OpenTransport open;
+  open.transport = transport.get();
+  open.link_after(transports_);
+  ++counters_.connections;
+  ++counters_.open_connections;
+  Entrance entrance;
+  co_await serve_connection(*this, std::move(transport), std::move(entrance));
+  open.unlink();
+  --counters_.open_connections;
+  check_drained();
+}
+
+void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr& context) {
+  using Change = policy::ContextStore::Change;
+  switch (change) {
+    case Change::added: {
+      auto session = std::make_shared<Session>();
+      session->context = context;
+      sessions_[context->username] = std::move(session);
+      return;
+    }
+    case Change::rerouted: {
+      const auto found = sessions_.find(context->username);
+      if (found == sessions_.end()) return;
+      found->second->context = context;
+      found->second->cancel(Errc::reset, true);
+      return;
+    }
+    case Change::released: {
+      const auto found = sessions_.find(context->username);
+      if (found == sessions_.end()) return;
+      const SessionPtr session = found->second;
+      sessions_.erase(found);
+      session->released = true;
+      session->cancel(Errc::reset, false);
+      return;
+    }
+  }
+}
+
+SessionPtr Worker::authenticate(std::string_view field_value) const {
+  const auto shown = policy::parse_basic(field_value);
+  if (!shown) return nullptr;
+  const auto found = sessions_.find(shown->username);
+  // A comparison for unknown names too: the time does not tell which names exist.
+  const std::string& password = found == sessions_.end() ? shown->username : found->second->context->password;
+  const bool equal = policy::equal_secrets(password, shown->password);
+  return equal && found != sessions_.end() ? found->second : nullptr;
+}
+
+void Worker::drain(std::function<void()> done) {
+  draining_ = true;
+  drained_ = std::move(done);
+  for (http::Drainable* connection : std::set<http::Drainable*>(open_)) connection->drain();
+  pool_.clear();
+  check_drained();
+}
+
+void Worker::check_drained() {
+  if (draining_ && drained_ && counters_.open_connections == 0) std::exchange(drained_, nullptr)();
+}
+
+void Worker::abort() {
+  for (Link* link = transports_.next(); link != &transports_; link = link->next())
+    static_cast<OpenTransport*>(link)->transport->abort(make_error(Errc::cancelled, "shutting down"), true);
+  for (auto& [name, session] : sessions_) session->cancel(Errc::cancelled, false);
+}
+
+Counters Worker::counters() const {
+  Counters out = counters_;
+  out.idle_upstreams = pool_.idle_count();
+  out.upstream_connections = pool_.opened();
+  return out;
+}
+
+}  // namespace cmux::proxy

@@ -1,0 +1,105 @@
+// Worker: one thread's share of the data path. It owns a loop, a resolver, a pool and its copy of the context table; nothing of it
+// is shared, so nothing is locked. Other threads talk to it by posting.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <future>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "http1/server.hpp"
+#include "net/listener.hpp"
+#include "policy/context.hpp"
+#include "proxy/session.hpp"
+#include "upstream/pool.hpp"
+
+namespace cmux::proxy {
+
+struct Options {
+  http1::ServerOptions http1;
+  upstream::PoolOptions pool;
+  std::vector<net::Override> resolve;
+  std::vector<std::string> domains;   // more cmux domains, never rewritten
+  std::size_t max_requests = 10'000;  // at work at once, a worker; more are answered 503
+  bool via = false;
+  bool access_log = false;
+};
+
+// One finished exchange, for events, metrics and the access log. No secrets: a URL has no query here.
+struct Record {
+  std::string context, method, url, destination, error, detail;
+  std::uint16_t status = 0;
+  std::string downstream, upstream;
+  bool reused = false;
+  std::chrono::microseconds dns{0}, connect{0}, tls{0}, first_byte{0}, total{0};
+  std::uint64_t bytes_in = 0, bytes_out = 0;
+};
+
+// Plain counters of one worker; summed by who asks.
+struct Counters {
+  std::uint64_t connections = 0, requests = 0, tunnels = 0, refused = 0, failed = 0, retried = 0, upstream_connections = 0;
+  std::uint64_t open_connections = 0, open_requests = 0, idle_upstreams = 0;
+};
+
+class Worker {
+ public:
+  // `report` takes records while they are observed; called on the worker's thread. `options` outlive the worker.
+  Worker(const Options& options, std::function<void(Record)> report);
+  ~Worker();
+
+  // --- from any thread ---
+  void start();  // begins the thread
+  void post(std::function<void()> work) { loop_.post(std::move(work)); }
+  void serve(net::Socket socket);
+  // Aborts what is open and ends the thread; waits for it for `limit`, and says whether it has ended. A look-up or a connection
+  // attempt that hangs can take longer: then only the process's end is left.
+  bool stop(milliseconds limit);
+  std::atomic<bool> observed{false};
+
+  // --- on the worker's thread ---
+  void apply(policy::ContextStore::Change change, const policy::ContextPtr& context);
+  // Accepts connections until listener->close(), and hands them out to `workers` in turn.
+  void accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers);
+  // No more requests on open connections; `done` is called, on this thread, when the last one has ended.
+  void drain(std::function<void()> done);
+  // Ends whatever is open.
+  void abort();
+  Counters counters() const;
+
+  // Checks the value of a Proxy-Authorization field. Null: not good.
+  SessionPtr authenticate(std::string_view field_value) const;
+
+  const Options& options() const { return options_; }
+  upstream::Pool& pool() { return pool_; }
+  net::Resolver& resolver() { return resolver_; }
+  Counters& count() { return counters_; }
+  std::set<http::Drainable*>& open() { return open_; }
+  bool draining() const { return draining_; }
+  void report(Record record) { report_(std::move(record)); }
+
+ private:
+  void take(net::Socket socket);
+  Task<void> serve_one(std::unique_ptr<net::Transport> transport);
+  void check_drained();
+
+  const Options& options_;
+  std::function<void(Record)> report_;
+  Loop loop_;
+  net::Resolver resolver_;
+  upstream::Pool pool_;
+  std::unordered_map<std::string, SessionPtr> sessions_;  // by user name
+  std::set<http::Drainable*> open_;
+  Link transports_;  // of open downstream connections
+  Counters counters_;
+  Scope scope_;
+  std::function<void()> drained_;
+  bool draining_ = false;
+  std::thread thread_;
+  std::promise<void> ending_;
+  std::future<void> ended_ = ending_.get_future();
+};
+
+}  // namespace cmux::proxy

@@ -1,0 +1,20 @@
+// Origin: who is connected to. Equal origins share connections.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+namespace cmux::upstream {
+
+struct Origin {
+  bool tls = false;
+  std::string host;  // normalised, no brackets
+  std::uint16_t port = 0;
+
+  auto operator<=>(const Origin&) const = default;
+  // "https://host:port"
+  std::string text() const;
+};
+
+}  // namespace cmux::upstream
