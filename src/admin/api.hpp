@@ -8,7 +8,7 @@
 
 #include "admin/events.hpp"
 #include "admin/reply.hpp"
-#include "admin/time_text.hpp"
+#include "base/time_text.hpp"
 #include "policy/context.hpp"
 
 namespace cmux::admin {

@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "admin/api.hpp"
-#include "admin/time_text.hpp"
+#include "base/time_text.hpp"
 #include "policy/route_json.hpp"
 
 namespace cmux::admin {

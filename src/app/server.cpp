@@ -61,7 +61,8 @@ class Server final : public admin::Instance {
 
   Task<void> settled() override {
     // Posts are carried out in order: when this one has come back, every change before it is known.
-    co_await ask_all([](proxy::Worker&) {});
+    auto nothing = [](proxy::Worker&) {};
+    co_await ask_all(nothing);
   }
 
   Task<json::object> status() override {
@@ -189,10 +190,11 @@ class Server final : public admin::Instance {
   }
 
   Task<void> serve_admin() {
-    co_await admin_listener_->run([this](net::Socket socket) {
+    std::function<void(net::Socket)> take = [this](net::Socket socket) {
       if (stopping_) return;
       scope_.spawn(http1::serve(std::make_unique<net::SocketTransport>(std::move(socket)), *api_, "http", admin_options_, admin_open_));
-    });
+    };
+    co_await admin_listener_->run(std::move(take));
   }
 
   // Runs `work` on every worker, and returns when all have.

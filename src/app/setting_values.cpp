@@ -20,7 +20,7 @@ struct Unit {
 };
 // Largest first, so that the first that divides a value is the one to print it in.
 constexpr std::array<Unit, 5> kTimes{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
-constexpr std::array<Unit, 2> kSizes{{{"m", 1'048'576}, {"k", 1'024}}};
+constexpr std::array<Unit, 3> kSizes{{{"g", 1'073'741'824}, {"m", 1'048'576}, {"k", 1'024}}};
 constexpr std::uint64_t kLongestTime = 365ull * 86'400'000;  // far from where clocks overflow
 
 std::optional<std::uint64_t> digits(std::string_view text) {
@@ -97,7 +97,7 @@ Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least, std
   auto bytes = digits(text);
   if (!bytes) bytes = scaled(net::to_lower(text), kSizes, most);
   if (bytes && *bytes >= least && *bytes <= most) return *bytes;
-  return expected(fmt::format("a size in bytes such as 65536, 64k or 1m, from {} to {}", print_size(least), print_size(most)),
+  return expected(fmt::format("a size in bytes such as 65536, 64k, 1m or 1g, from {} to {}", print_size(least), print_size(most)),
                   text);
 }
 

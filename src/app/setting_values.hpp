@@ -19,7 +19,7 @@ Error expected(std::string_view what, std::string_view text);
 
 Result<bool> parse_switch(std::string_view text);  // true, false, and as variables say it: 1, 0, yes, no, on, off
 Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most);
-Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least, std::uint64_t most);  // "65536", "64k", "1m"
+Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least, std::uint64_t most);  // "65536", "64k", "1m", "1g"
 Result<std::string> parse_readable_file(std::string_view text);                                    // as an absolute path
 Result<std::string> parse_domain(std::string_view text);                                           // in lower case
 // "127.0.0.1:39385", "[::1]:0", "localhost:80" (which is 127.0.0.1).

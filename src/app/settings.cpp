@@ -164,7 +164,7 @@ std::vector<Row> make_rows() {
       choice_row<&S::log_level>({"log-level", "LEVEL", "trace, debug, info, warn, error or off", false, false, true}, kLevels));
   rows.push_back(choice_row<&S::log_format>({"log-format", "FORMAT", "text, or json for one object a line"}, kFormats));
   rows.push_back(switch_row<&S::access_log>({"access-log", "", "log a line for every request"}));
-  rows.push_back(time_row<&S::drain_timeout>({"drain-timeout", "TIME", "how long requests may go on after a stop"}));
+  rows.push_back(time_row<&S::drain_timeout>({"drain-timeout", "TIME", "how long requests may go on after a stop; 0: no limit"}));
   rows.push_back({{"ready-fd", "N", "a descriptor that gets the ready document and is then closed"},
                   Shape::number,
                   one<&S::ready_fd>([](std::string_view text) { return parse_number(text, 0, 65535); }),
@@ -178,7 +178,8 @@ std::vector<Row> make_rows() {
   rows.push_back(size_row<&S::max_header>({"max-header", "BYTES", "the largest header of a request or response"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_url>({"max-url", "BYTES", "the longest request target"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_body>({"max-body", "BYTES", "the largest body of a request; 0: no limit"}, 0, 1ull << 50));
-  rows.push_back(number_row<&S::max_requests>({"max-requests", "N", "how many requests may be at work at once, a thread"}, 1, 1'000'000));
+  rows.push_back(
+      number_row<&S::max_requests>({"max-requests", "N", "how many requests may be at work at once, a thread"}, 1, 1'000'000));
   return rows;
 }
 
@@ -293,7 +294,8 @@ std::vector<std::string> split(std::string_view text) {
 }
 
 Result<void> load_environment(Loader& loader, const Environment& environment, const std::vector<std::string>& names) {
-  std::vector<std::string> known{"CMUXPROXY_CONFIG", "CMUXPROXY_RUNTIME_DIR", "CMUXPROXY_STATE_DIR", "CMUXPROXY_BIN"};
+  std::vector<std::string> known{"CMUXPROXY_CONFIG", "CMUXPROXY_RUNTIME_DIR", "CMUXPROXY_STATE_DIR", "CMUXPROXY_BIN",
+                                 "CMUXPROXY_CONTEXT"};
   for (const Row& row : rows()) known.push_back(variable_of(row.info.name));
   for (const std::string& name : names)
     if (name.starts_with(kPrefix) && std::find(known.begin(), known.end(), name) == known.end())

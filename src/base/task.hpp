@@ -2,12 +2,17 @@
 // end (teardown makes its waits fail, it never destroys a suspended frame), and all of it happens on one thread.
 //
 // Why not Asio's awaitable: a call that completes without waiting costs only its frame here, and frames come from a recycling
-// allocator of any size. GCC 12 destroys unnamed aggregates and capturing lambdas inside a co_await expression twice: name them
-// first, then move.
+// allocator of any size.
+//
+// Two traps of GCC 12. It destroys unnamed aggregates and capturing lambdas inside a co_await expression twice: name them first, then
+// move. And a co_await in the condition of an if or while shifts the whole frame, so that the coroutine never runs: give the result a
+// name first (check_frame() catches it in debug builds).
 #pragma once
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -20,6 +25,13 @@ void* allocate_frame(std::size_t size);
 void release_frame(void* frame, std::size_t size) noexcept;
 
 namespace detail {
+
+// Aborts where a handle does not point at the start of a frame.
+inline void check_frame([[maybe_unused]] const void* frame) {
+#ifndef NDEBUG
+  if (reinterpret_cast<std::uintptr_t>(frame) % __STDCPP_DEFAULT_NEW_ALIGNMENT__ != 0) std::abort();
+#endif
+}
 
 struct PromiseBase {
   std::coroutine_handle<> continuation;
@@ -68,7 +80,11 @@ template <class T = void>
 class [[nodiscard]] Task {
  public:
   struct promise_type : detail::Promise<T> {
-    Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
+    Task get_return_object() {
+      const auto handle = std::coroutine_handle<promise_type>::from_promise(*this);
+      detail::check_frame(handle.address());
+      return Task(handle);
+    }
   };
 
   Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}

@@ -63,7 +63,7 @@ bool BodyReader::ready(const Buffer& in) const {
 }
 
 Result<BodyReader::Piece> BodyReader::next(Buffer& in) {
-  in.consume(std::exchange(given_, 0));
+  settle(in);
   while (true) {
     switch (state_) {
       case State::done: return Piece{{}, true, false};

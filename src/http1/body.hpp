@@ -19,6 +19,8 @@ class BodyReader {
   Result<Piece> next(Buffer& in);
   // The peer's FIN: the end of a body that is delimited by it, an error for any other.
   Result<Piece> end_of_input() const;
+  // Drops the last piece from the buffer: what is left then belongs to the next message.
+  void settle(Buffer& in) { in.consume(std::exchange(given_, 0)); }
   // next() would not be starved.
   bool ready(const Buffer& in) const;
   bool done() const { return state_ == State::done; }

@@ -12,8 +12,10 @@ ClientConnection::ClientConnection(std::unique_ptr<net::Transport> transport, co
 
 ClientConnection::~ClientConnection() = default;
 
-bool ClientConnection::reusable() const {
-  return transport_ && keep_alive_ && !broken_ && wrote_end_ && reader_.done() && in_.empty() && !transport_->hung_up();
+bool ClientConnection::reusable() {
+  if (!transport_ || !keep_alive_ || broken_ || !wrote_end_ || !reader_.done() || transport_->hung_up()) return false;
+  reader_.settle(in_);
+  return in_.empty();  // bytes that nobody asked for make the next response doubtful
 }
 
 bool ClientConnection::has_ended() {

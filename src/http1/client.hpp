@@ -17,7 +17,7 @@ class ClientConnection final : public http::Stream, private Half {
   ~ClientConnection() override;
 
   // The last exchange is complete, and the peer has neither closed nor said anything since.
-  bool reusable() const;
+  bool reusable();
   // Asks the system whether the peer has closed an idle connection: news that the loop may not have yet.
   bool has_ended();
   // It has carried an exchange before the present one.

@@ -22,7 +22,8 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
       begin();
       co_await handler.serve(*this);
       if (!transport_) co_return;  // it went on as a tunnel's transport
-      if (!co_await finish()) break;
+      const bool more = co_await finish();
+      if (!more) break;
     }
     transport_->on_hang_up(nullptr, nullptr);
     if (linger_) co_await linger();
@@ -214,7 +215,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     }
     deadline_.cancel();
     if (!request_complete()) linger_ = true;
-    else if (auto last = reader_.next(in_); !last) co_return false;  // drops the last piece
+    else reader_.settle(in_);
     co_return request_complete();
   }
 
@@ -238,7 +239,8 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     deadline_.after(kLinger);
     for (std::uint64_t dropped = 0; dropped < 16 * kMaxDiscard;) {
       in_.clear();
-      if (!co_await read_in_time()) break;
+      const bool more = co_await read_in_time();
+      if (!more) break;
       dropped += in_.size();
     }
     deadline_.cancel();

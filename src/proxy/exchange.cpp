@@ -112,13 +112,14 @@ Result<void> Exchange::find_plan() {
   target_ = std::move(*target);
   if (connect) {
     if (!target_.port) return bad_request("CONNECT needs host:port");
-    return {};
+    return check_loop();
   }
   if (entrance_.tunnel) {
     const std::uint16_t usual = entrance_.scheme == "https" ? 443 : 80;
     if (target_.host != entrance_.tunnel->host || target_.port.value_or(usual) != entrance_.tunnel->port)
       return bad_request(fmt::format("this tunnel was opened for {}, not for {}", entrance_.tunnel->text(), target_.text()), 421);
   }
+  if (auto looped = check_loop(); !looped) return looped;
   auto plan = make_plan(session_->context.get(), request_->scheme, target_, request_->authority, worker_.options().domains);
   if (!plan) return bad_request(plan.error().detail);
   plan_ = std::make_shared<const Plan>(std::move(*plan));
@@ -127,6 +128,14 @@ Result<void> Exchange::find_plan() {
   entrance_.planned_scheme = request_->scheme;
   entrance_.planned_authority = request_->authority;
   return {};
+}
+
+// What goes to a workspace is checked as what the client asked for; what is dialled is checked where it is (net::DialOptions::is_own).
+Result<void> Exchange::check_loop() const {
+  const std::uint16_t port = target_.port.value_or(request_->scheme == "https" ? 443 : 80);
+  if (!is_routed(*session_->context, target_, worker_.options().domains)) return {};
+  if (!reaches_itself(target_, port, worker_.options().pool.dial.is_own)) return {};
+  return Error{Errc::loop, Side::downstream, false, 508, fmt::format("{} is this proxy's own address", target_.text())};
 }
 
 // --- CONNECT -----------------------------------------------------------------------------------------------------------------

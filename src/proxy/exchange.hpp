@@ -39,6 +39,7 @@ class Exchange final : public Active {
  private:
   Result<void> identify();    // session_, or 407
   Result<void> find_plan();   // plan_ and authority_
+  Result<void> check_loop() const;
   Task<void> connect();       // CONNECT: a tunnel, or what is inside one
   Task<void> connect_direct();
   Task<void> forward();

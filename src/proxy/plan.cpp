@@ -6,6 +6,12 @@ bool is_routed(const policy::Context& context, const net::Authority& target, std
   return context.route && policy::is_loopback_target(target.host, more);
 }
 
+bool reaches_itself(const net::Authority& target, std::uint16_t port, const std::function<bool(const net::Endpoint&)>& is_own) {
+  if (!is_own) return false;
+  if (const auto literal = net::Endpoint::from_ip(target.host, port)) return is_own(*literal);
+  return is_own(*net::Endpoint::from_ip("127.0.0.1", port)) || is_own(*net::Endpoint::from_ip("::1", port));
+}
+
 Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, const net::Authority& target,
                        std::string_view authority_text, std::span<const std::string> more) {
   const auto kind = scheme == "https" ? policy::Scheme::https : policy::Scheme::http;

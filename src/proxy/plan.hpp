@@ -1,6 +1,8 @@
 // Plan: what the proxy will do for a target, worked out once for a run of requests to the same authority.
 #pragma once
 
+#include <functional>
+
 #include "policy/route.hpp"
 #include "proxy/session.hpp"
 #include "upstream/origin.hpp"
@@ -19,6 +21,9 @@ struct Plan {
 // `more`: further cmux domains. Errors are for the client (400).
 Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, const net::Authority& target,
                        std::string_view authority_text, std::span<const std::string> more);
+
+// Would a connection to the loopback target, made on this machine, reach one of the proxy's own listeners?
+bool reaches_itself(const net::Authority& target, std::uint16_t port, const std::function<bool(const net::Endpoint&)>& is_own);
 
 // Is it a loopback target of a context that has a route?
 bool is_routed(const policy::Context& context, const net::Authority& target, std::span<const std::string> more);

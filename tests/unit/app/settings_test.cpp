@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 using namespace cmux;
 using namespace cmux::app;
@@ -78,7 +78,7 @@ TEST_CASE("settings: the defaults") {
 }
 
 TEST_CASE("settings: each has a flag's name, an argument unless it is a switch, and a help line") {
-  REQUIRE(setting_table().size() == 25);
+  REQUIRE(setting_table().size() == 27);
   for (const SettingInfo& info : setting_table()) {
     CAPTURE(info.name);
     CHECK_FALSE(info.help.empty());
@@ -212,6 +212,8 @@ TEST_CASE("settings: bad values name where they stand and what is allowed") {
       {"max-header", "64kb", "a size in bytes"},
       {"max-header", "1", "from 1k to 1m"},
       {"max-url", "2m", "from 1k to 1m"},
+      {"max-body", "99999999999999g", "a size in bytes"},
+      {"max-requests", "0", "a number from 1"},
       {"ready-fd", "stdout", "a number from 0"},
   };
   for (const Refused& row : table) {
@@ -307,7 +309,7 @@ TEST_CASE("settings: the file's errors name file, line, key and what is allowed"
     CHECK_THAT(refusal, Contains(row.says));
   }
   CHECK_THAT(world.file_refusal("zzzzzzzzzz = 1\n"), !Contains("did you mean"));
-  CHECK_THAT(world.file_refusal("z = 1\n"), EndsWith("max-url"));
+  CHECK_THAT(world.file_refusal("z = 1\n"), EndsWith("max-requests"));
 }
 
 TEST_CASE("settings: an empty file is fine; one that is missing or a folder is not") {
@@ -330,8 +332,8 @@ TEST_CASE("settings: a file names other files from where it lies") {
 TEST_CASE("settings: unknown variables are refused, those for other purposes are not") {
   World world;
   world.variables = {{"CMUXPROXY_CONFIG", "x"}, {"CMUXPROXY_RUNTIME_DIR", "x"}, {"CMUXPROXY_STATE_DIR", "x"},
-                     {"CMUXPROXY_BIN", "x"},    {"CMUXPROXY_INSTANCE", "mine"}, {"PATH", "/bin"},
-                     {"OTHER_CMUXPROXY_X", "x"}};
+                     {"CMUXPROXY_BIN", "x"},    {"CMUXPROXY_CONTEXT", "x"},     {"CMUXPROXY_INSTANCE", "mine"},
+                     {"PATH", "/bin"},          {"OTHER_CMUXPROXY_X", "x"}};
   const auto settings = world.load();
   REQUIRE(settings.has_value());
   CHECK(settings->instance == "mine");
@@ -357,6 +359,8 @@ TEST_CASE("settings: what to_toml prints is read back as the same") {
                                     {"idle-timeout", {"2d"}},
                                     {"tls-timeout", {"0"}},
                                     {"max-url", {"1500"}},
+                                    {"max-body", {"2g"}},
+                                    {"max-requests", {"7"}},
                                     {"ready-fd", {"7"}}});
   REQUIRE(settings.has_value());
   const std::string text = to_toml(*settings);
@@ -365,6 +369,8 @@ TEST_CASE("settings: what to_toml prints is read back as the same") {
   REQUIRE(again.has_value());
   CHECK(to_toml(*again) == text);
   CHECK(again->drain_timeout == 1500ms);
+  CHECK(again->max_body == 2ull * 1024 * 1024 * 1024);
+  CHECK(again->max_requests == 7);
   CHECK(again->admin.text() == settings->admin.text());
   CHECK_THAT(text, Contains("resolve = [\"*.a.test=[::1]:1\", \"b?.test=::1\", \"*=127.0.0.1\", \"c=127.0.0.1:2\"]"));
   CHECK_THAT(text, Contains("idle-timeout = \"2d\"") && Contains("tls-timeout = \"0\"") && Contains("max-header = \"64k\""));
@@ -406,5 +412,25 @@ TEST_CASE("durations") {
     const auto parsed = parse_duration(text);
     REQUIRE_FALSE(parsed.has_value());
     CHECK_THAT(parsed.error().detail, Contains("a time such as 5s") && Contains("not '" + std::string(text) + "'"));
+  }
+}
+
+TEST_CASE("settings: docs/configuration.md has a row for each, with its default") {
+  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../../docs/configuration.md";
+  std::ifstream file(path);
+  REQUIRE(file.good());
+  const std::string page{std::istreambuf_iterator<char>(file), {}};
+  const std::string defaults = to_toml(Settings());
+  for (const SettingInfo& info : setting_table()) {
+    std::string flag = (info.negated_flag ? "--no-" : "--") + info.name + (info.argument.empty() ? "" : " " + info.argument);
+    for (std::size_t bar = flag.find('|'); bar != std::string::npos; bar = flag.find('|', bar + 2)) flag.insert(bar, "\\");
+    std::string variable = "CMUXPROXY_";
+    for (const char c : info.name) variable += c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    const std::string key = info.name + " = ";
+    const std::size_t at = ("\n" + defaults).find("\n" + key);
+    const std::string value = at == std::string::npos
+                                  ? "not set"
+                                  : "`" + defaults.substr(at + key.size(), defaults.find('\n', at) - at - key.size()) + "`";
+    CHECK_THAT(page, Contains("| `" + flag + "` | `" + variable + "` | `" + info.name + "` | " + value + " |"));
   }
 }

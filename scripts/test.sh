@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds the project and runs its tests: as a release, under the address and undefined-behaviour sanitizers, and under the thread
+# sanitizer. With --quick, or CMUX_QUICK=1 in the environment, as a release alone; --sanitizers overrides that.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage="usage: scripts/test.sh [--quick|--sanitizers]"
+quick=${CMUX_QUICK:-0}
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=1 ;;
+    --sanitizers) quick=0 ;;
+    -h | --help) echo "$usage"; exit 0 ;;
+    *) echo "$usage" >&2; exit 2 ;;
+  esac
+done
+presets=(release)
+[[ $quick == 1 ]] || presets+=(asan tsan)
+
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+
+scripts/deps.sh
+for preset in "${presets[@]}"; do
+  start=$SECONDS
+  echo "== $preset: build"
+  scripts/build.sh "$preset"
+  echo "== $preset: test"
+  run=(ctest --test-dir "build/$preset" --output-on-failure --no-tests=error)
+  # The thread sanitizer of GCC 12 cannot live with as much address randomisation as new kernels do.
+  if [[ $preset == tsan ]] && setarch "$(uname -m)" -R true 2>/dev/null; then run=(setarch "$(uname -m)" -R "${run[@]}"); fi
+  "${run[@]}"
+  echo "== $preset: passed in $((SECONDS - start)) s"
+done

@@ -1,0 +1,130 @@
+// ctx list, show, release
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "cli.hpp"
+
+namespace cmux::cli {
+namespace {
+
+// An id goes into a path: anything else than what ids are made of names no context.
+std::string path_of(const std::string& id) {
+  const bool plain = !id.empty() && id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+  if (!plain) throw Exit{kNoContext, fmt::format("there is no context '{}'", id)};
+  return "/v1/contexts/" + id;
+}
+
+std::string route_summary(const json::value& route) {
+  if (route.is_null()) return "-";
+  std::string out;
+  for (const char* key : {"cmuxProxyOrigin", "template", "morphId", "scope", "domainSuffix", "morphDomainSuffix", "suffix"})
+    if (const std::string text = text_member(route, key); !text.empty()) out += (out.empty() ? "" : " ") + text;
+  return out;
+}
+
+int list(const Common& common) {
+  const admin::Client client = connect(common.instance);
+  const json::object document = expect(client, client.call("GET", "/v1/contexts"));
+  if (common.json) {
+    print_json(document);
+    return kOk;
+  }
+  std::vector<std::vector<std::string>> rows{{"ID", "VIEW", "LABEL", "ROUTE", "CREATED", "EXPIRES"}};
+  if (const json::array* const contexts = member(document, "contexts").if_array())
+    for (const json::value& context : *contexts)
+      rows.push_back({text_member(context, "id"), shown(member(context, "webContentsId")), shown(member(context, "label")),
+                      route_summary(member(context, "route")), shown(member(context, "createdAt")), shown(member(context, "expiresAt"))});
+  if (rows.size() == 1) print_note("no contexts; make one with: cmuxproxy ctx create");
+  else print_table(rows);
+  return kOk;
+}
+
+int show(const Common& common, const std::string& id) {
+  const admin::Client client = connect(common.instance);
+  const auto answer = client.call("GET", path_of(id));
+  if (answer && answer->status == 404) throw Exit{kNoContext, fmt::format("there is no context '{}'", id)};
+  const json::object context = expect(client, answer);
+  if (common.json) {
+    print_json(context);
+    return kOk;
+  }
+  for (const json::key_value_pair& field : context)
+    print(fmt::format("{:<14} {}\n", std::string_view(field.key().data(), field.key().size()), shown(field.value())));
+  return kOk;
+}
+
+struct ReleaseOptions {
+  Common common;
+  std::vector<std::string> ids;
+  std::optional<std::uint64_t> web_contents_id;
+  bool all = false;
+};
+
+void add_released(const json::object& document, json::array& out) {
+  if (const json::array* const ids = member(document, "released").if_array()) out.insert(out.end(), ids->begin(), ids->end());
+}
+
+int release(const ReleaseOptions& options) {
+  const int ways = !options.ids.empty() + options.web_contents_id.has_value() + options.all;
+  if (ways != 1) throw Exit{kUsage, "say which: either ids, or --web-contents-id N, or --all"};
+  const admin::Client client = connect(options.common.instance);
+  json::array released, unknown;
+  if (options.all) add_released(expect(client, client.call("DELETE", "/v1/contexts?all=true")), released);
+  if (options.web_contents_id)
+    add_released(expect(client, client.call("DELETE", fmt::format("/v1/contexts?webContentsId={}", *options.web_contents_id))), released);
+  for (const std::string& id : options.ids) {
+    try {
+      add_released(expect(client, client.call("DELETE", path_of(id))), released);
+    } catch (const Exit& exit) {
+      if (exit.code != kNoContext) throw;
+      unknown.emplace_back(id);
+    }
+  }
+  for (const json::value& id : unknown) print_note(fmt::format("cmuxproxy: there is no context '{}'", shown(id)));
+  const int code = unknown.empty() ? kOk : kNoContext;
+  if (options.common.json) {
+    json::object document;
+    document["released"] = std::move(released);
+    document["unknown"] = std::move(unknown);
+    print_json(document);
+    return code;
+  }
+  for (const json::value& id : released) print(fmt::format("released {}\n", shown(id)));
+  if (released.empty() && unknown.empty()) print_note("nothing to release");
+  return code;
+}
+
+}  // namespace
+
+void add_context(CLI::App& app, Action& chosen) {
+  CLI::App* const group = app.add_subcommand("ctx", "make, list, show and release contexts");
+  group->require_subcommand(1);
+  group->footer("Example:\n  cmuxproxy ctx create --help");
+  add_context_create(*group, chosen);
+
+  auto list_common = std::make_shared<Common>();
+  CLI::App* const list_command = group->add_subcommand("list", "the contexts there are");
+  add_common(*list_command, *list_common);
+  list_command->footer("Example:\n  cmuxproxy ctx list --json");
+  list_command->callback([list_common, &chosen] { chosen = [list_common] { return list(*list_common); }; });
+
+  auto show_common = std::make_shared<Common>();
+  auto show_id = std::make_shared<std::string>();
+  CLI::App* const show_command = group->add_subcommand("show", "one context, without its secrets");
+  add_common(*show_command, *show_common);
+  show_command->add_option("id", *show_id, "the context")->required()->type_name("ID");
+  show_command->footer("Example:\n  cmuxproxy ctx show ctx-0-0123456789abcdef");
+  show_command->callback([=, &chosen] { chosen = [=] { return show(*show_common, *show_id); }; });
+
+  auto options = std::make_shared<ReleaseOptions>();
+  CLI::App* const release_command = group->add_subcommand("release", "end contexts and all that goes on under them");
+  add_common(*release_command, options->common);
+  release_command->add_option("id", options->ids, "contexts")->type_name("ID");
+  release_command->add_option("--web-contents-id", options->web_contents_id, "those of that view")->type_name("N");
+  release_command->add_flag("--all", options->all, "all");
+  release_command->footer("Examples:\n  cmuxproxy ctx release ctx-0-0123456789abcdef\n  cmuxproxy ctx release --web-contents-id 7");
+  release_command->callback([options, &chosen] { chosen = [options] { return release(*options); }; });
+}
+
+}  // namespace cmux::cli

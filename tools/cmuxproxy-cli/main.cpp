@@ -1,0 +1,95 @@
+// cmuxproxy: the program.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <cstdio>
+
+#include "cli.hpp"
+
+namespace cmux::cli {
+namespace {
+
+// The command that was being read when the error came.
+const CLI::App& last_command(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().back();
+  return *at;
+}
+
+std::string full_name(const CLI::App& command) {
+  const CLI::App* const parent = command.get_parent();
+  return parent ? full_name(*parent) + " " + command.get_name() : "cmuxproxy";
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = last_command(app);
+  const std::string name = full_name(command);
+  const std::vector<std::string> rest = command.remaining();
+  const bool wants_command = command.get_require_subcommand_min() > 0;
+  if (wants_command && !rest.empty() && !rest.front().starts_with('-')) print_note(fmt::format("{}: there is no command '{}'", name, rest.front()));
+  else if (wants_command && rest.empty()) print_note(fmt::format("{}: a command is missing", name));
+  else print_note(fmt::format("{}: {}", name, error.what()));
+  std::string flags, commands;
+  for (const CLI::Option* option : command.get_options())
+    if (!option->get_lnames().empty()) flags += fmt::format("{}--{}", flags.empty() ? "" : ", ", option->get_lnames().front());
+  for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; }))
+    commands += fmt::format("{}{}", commands.empty() ? "" : ", ", sub->get_name());
+  if (!commands.empty()) print_note(fmt::format("commands: {}", commands));
+  if (!flags.empty()) print_note(fmt::format("flags: {}", flags));
+  print_note(fmt::format("more: {} --help", name));
+  return kUsage;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("http://localhost:3000 shows port 3000 of a remote workspace: a local forward proxy", "cmuxproxy");
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  cmuxproxy serve\n"
+      "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app --format curl\n"
+      "  cmuxproxy probe http://localhost:3000/ --morph-id abc123 --scope base --domain-suffix cmux.app\n"
+      "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no instance reachable, 4 no such context, 5 probe failed\n"
+      "Every command has --help.");
+  Action chosen;
+  add_serve(app, chosen);
+  add_context(app, chosen);
+  add_probe(app, chosen);
+  add_status(app, chosen);
+  add_stop(app, chosen);
+  add_version(app, chosen);
+  app.add_flag_callback(
+      "--version",
+      [] {
+        throw CLI::CallForVersion("cmuxproxy " CMUXPROXY_VERSION, 0);
+      },
+      "print the version");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);  // prints the help or the version
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  }
+  try {
+    return chosen();
+  } catch (const Exit& exit) {
+    if (!exit.message.empty()) print_note("cmuxproxy: " + exit.message);
+    return exit.code;
+  }
+}
+
+}  // namespace
+}  // namespace cmux::cli
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  try {
+    const int code = cmux::cli::run(argc, argv);
+    // A full disk or a closed pipe must not look like success.
+    if (std::fflush(stdout) != 0 && code == cmux::cli::kOk) return cmux::cli::kFailed;
+    return code;
+  } catch (const std::exception& error) {
+    cmux::cli::print_note(fmt::format("cmuxproxy: {}", error.what()));
+    return cmux::cli::kFailed;
+  }
+}

@@ -1,0 +1,145 @@
+// `probe` without a URL: is the instance itself in order? A verdict a line.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/process.hpp"
+#include "http/fields.hpp"
+#include "probe.hpp"
+
+namespace cmux::cli {
+namespace {
+
+enum class Verdict { ok, warning, failed };
+
+struct Check {
+  std::string name;
+  Verdict verdict = Verdict::ok;
+  std::string detail, hint;
+};
+
+Check check_admin(const admin::Client& client) {
+  Check check{"admin", Verdict::failed, {}, "stop it, and start it again: cmuxproxy serve"};
+  const auto answer = client.call("GET", "/v1/status");
+  if (!answer) {
+    check.detail = fmt::format("{}: {}", client.instance().admin, answer.error().detail);
+    return check;
+  }
+  if (!answer->ok()) {
+    check.detail = answer->problem();
+    return check;
+  }
+  return {"admin", Verdict::ok,
+          fmt::format("{} answers, version {}, {} contexts", client.instance().admin, text_member(answer->body, "version"),
+                      shown(member(answer->body, "contexts"))),
+          {}};
+}
+
+// A request without credentials must get a 407 in the proxy's own name.
+Task<void> ask_without_credentials(const std::string& proxy, Check& check) {
+  check.hint = "something else may have taken the port; look at the log of cmuxproxy serve";
+  auto transport = co_await admin::connect_to(proxy, milliseconds(5'000));
+  if (!transport) {
+    check.detail = transport.error().detail;
+    co_return;
+  }
+  http1::ClientOptions options;
+  options.response_timeout = milliseconds(5'000);
+  http1::ClientConnection connection(std::move(*transport), options);
+  http::Head request;
+  request.method = "GET";
+  request.authority = "localhost";
+  request.path = "http://localhost/";
+  request.end = true;
+  auto written = co_await connection.write_head(request, http::Next::end);
+  if (!written) {
+    check.detail = written.error().detail;
+    co_return;
+  }
+  auto head = co_await connection.read_head();
+  if (!head) {
+    check.detail = head.error().detail;
+    co_return;
+  }
+  const unsigned status = (*head)->status;
+  const bool ours = (*head)->fields.get(http::Name::proxy_status).value_or("").starts_with("cmuxproxy");
+  if (status == 407 && ours) {
+    check.verdict = Verdict::ok;
+    check.detail = fmt::format("{} accepts, and asks for credentials", proxy);
+    check.hint.clear();
+  } else {
+    check.detail = fmt::format("{} answered {} where a 407 was expected", proxy, status);
+  }
+}
+
+Check check_listener(const admin::Client& client) {
+  Check check{"listener", Verdict::failed, {}, {}};
+  Loop loop;
+  loop.run(ask_without_credentials(client.instance().proxy, check));
+  return check;
+}
+
+// Clients that honour NO_PROXY send nothing for localhost to the proxy.
+Check check_no_proxy() {
+  for (const char* name : {"no_proxy", "NO_PROXY"}) {
+    const char* const value = std::getenv(name);
+    if (!value) continue;
+    std::string found;
+    http::for_each_token(value, [&](std::string_view item) {
+      const std::string_view host = item.starts_with('.') ? item.substr(1) : item;
+      const bool local = host == "*" || host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "::1" || host == "[::1]";
+      if (local) found += (found.empty() ? "" : ", ") + std::string(item);
+    });
+    if (!found.empty())
+      return {"NO_PROXY", Verdict::warning, fmt::format("{} holds {}: such clients go to localhost past the proxy", name, found),
+              "set it empty for them, as ctx create --format env does"};
+  }
+  return {"NO_PROXY", Verdict::ok, "does not keep localhost from the proxy", {}};
+}
+
+std::string_view word(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::ok: return "ok";
+    case Verdict::warning: return "warning";
+    case Verdict::failed: return "failed";
+  }
+  return "";
+}
+
+Colour colour_of(Verdict verdict) {
+  return verdict == Verdict::ok ? Colour::green : verdict == Verdict::warning ? Colour::yellow : Colour::red;
+}
+
+}  // namespace
+
+int check_instance(const Common& common) {
+  const admin::Client client = connect(common.instance);
+  std::vector<Check> checks;
+  checks.push_back({"instance", Verdict::ok, fmt::format("'{}' runs with pid {}", client.instance().name, client.instance().pid), {}});
+  checks.push_back(check_admin(client));
+  checks.push_back(check_listener(client));
+  checks.push_back(check_no_proxy());
+  bool good = true;
+  json::array list;
+  for (const Check& check : checks) {
+    good = good && check.verdict != Verdict::failed;
+    json::object item;
+    item["name"] = check.name;
+    item["verdict"] = json::string_view(word(check.verdict).data(), word(check.verdict).size());
+    item["detail"] = check.detail;
+    item["hint"] = check.hint.empty() ? json::value() : json::value(check.hint);
+    list.push_back(std::move(item));
+    if (common.json) continue;
+    print(fmt::format("{} {:<9} {}\n", painted(fmt::format("{:<8}", word(check.verdict)), colour_of(check.verdict)), check.name, check.detail));
+    if (!check.hint.empty()) print(fmt::format("{:18} {}\n", "", check.hint));
+  }
+  if (common.json) {
+    json::object document;
+    document["ok"] = good;
+    document["checks"] = std::move(list);
+    print_json(document);
+  }
+  return good ? kOk : kProbeFailed;
+}
+
+}  // namespace cmux::cli

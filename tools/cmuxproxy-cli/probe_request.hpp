@@ -1,0 +1,62 @@
+// One request through the proxy port, as a client would send it: absolute form, or inside a CONNECT, or a WebSocket. Runs on the
+// loop of who makes it.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "http1/client.hpp"
+
+namespace cmux::cli {
+
+struct ProbeUrl {
+  std::string scheme, authority, path;  // path with its query
+  std::string text() const { return scheme + "://" + authority + path; }
+};
+// ws and wss become http and https, and set `websocket`. Throws Exit with kUsage.
+ProbeUrl parse_probe_url(const std::string& text, bool& websocket);
+
+struct ProbeRequest {
+  ProbeUrl url;
+  std::string method = "GET";
+  std::vector<std::pair<std::string, std::string>> headers;
+  bool connect = false, websocket = false;
+  std::string proxy, username, password;
+};
+
+struct ProbeResult {
+  unsigned status = 0;  // 0: no response
+  std::string reason;
+  std::string proxy_error;  // of Proxy-Status: the response is the proxy's own
+  std::string failure;      // no response, or it broke off: why
+  bool reused = false;      // the connection to the proxy was there already
+  bool tunnel_failed = false;  // the response is to CONNECT
+  std::uint64_t bytes = 0;
+  std::optional<bool> echoed;  // WebSocket: the text came back
+  std::chrono::microseconds connect{0}, first_byte{0}, total{0};
+};
+
+class ProbeClient {
+ public:
+  explicit ProbeClient(ProbeRequest request) : request_(std::move(request)) {}
+  Task<ProbeResult> send();
+  // From a signal: what waits fails.
+  void cancel();
+
+ private:
+  Task<Result<void>> open(ProbeResult& result);
+  Task<Result<void>> open_tunnel(ProbeResult& result);
+  Task<Result<void>> exchange(ProbeResult& result, Clock::time_point start);
+  Task<Result<void>> try_echo(ProbeResult& result);
+  http::Head make_head() const;
+
+  ProbeRequest request_;
+  http1::ClientOptions options_;
+  std::unique_ptr<http1::ClientConnection> connection_;
+  bool cancelled_ = false;
+};
+
+}  // namespace cmux::cli

@@ -1,0 +1,23 @@
+// The flags that describe a route, for `ctx create` and `probe`.
+#pragma once
+
+#include "cli.hpp"
+
+namespace cmux::cli {
+
+struct RouteFlags {
+  std::vector<std::pair<std::string, std::string>> values;  // JSON key, value
+  std::vector<std::string> headers;                         // "N: V"
+  std::string from_url;
+
+  bool any() const;
+  // Sets `route` and `fromUrl` of a request to make a context. Throws Exit with kUsage.
+  void add_to(json::object& body) const;
+};
+
+void add_route_flags(CLI::App& command, RouteFlags& flags);
+
+// "N: V" in its parts; throws Exit with kUsage, naming the flag and not the value, which may be a secret.
+std::pair<std::string, std::string> split_header(std::string_view header, std::string_view flag);
+
+}  // namespace cmux::cli
