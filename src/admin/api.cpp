@@ -47,8 +47,9 @@ std::optional<Reply> read_query(std::string_view target, const std::vector<std::
   for (const auto parameter : parsed->params()) {
     const std::string name(parameter.key.data(), parameter.key.size());
     if (std::find(known.begin(), known.end(), name) == known.end())
-      return problem(400, fmt::format("the query parameter {} is not known here; allowed are: {}", quoted(name),
-                                      known.empty() ? std::string("none") : fmt::format("{}", fmt::join(known, ", "))),
+      return problem(400,
+                     fmt::format("the query parameter {} is not known here; allowed are: {}", quoted(name),
+                                 known.empty() ? std::string("none") : fmt::format("{}", fmt::join(known, ", "))),
                      std::string_view(name).substr(0, 60));
     if (!query.emplace(name, std::string(parameter.value.data(), parameter.value.size())).second)
       return problem(400, fmt::format("{} is given twice", name), name);
@@ -59,9 +60,10 @@ std::optional<Reply> read_query(std::string_view target, const std::vector<std::
 }  // namespace
 
 Api::Api(Instance& instance, std::string token, std::string host)
-    : instance_(instance), token_(std::move(token)), host_(std::move(host)), events_([this](bool observed) {
-        instance_.set_observed(observed);
-      }) {
+    : instance_(instance),
+      token_(std::move(token)),
+      host_(std::move(host)),
+      events_([this](bool observed) { instance_.set_observed(observed); }) {
   if (const auto own = net::parse_authority(host_)) port_ = own->port.value_or(80);
 }
 
@@ -108,7 +110,8 @@ std::vector<const Api::Operation*> Api::find(Call& call, std::string_view path) 
 
 // Against web pages (DNS rebinding, cross-site requests): none has business here.
 std::optional<Reply> Api::check_origin(const http::Head& request) const {
-  if (request.fields.contains(http::Name::origin)) return problem(403, "requests from web pages (with an Origin) are refused", "Origin");
+  if (request.fields.contains(http::Name::origin))
+    return problem(403, "requests from web pages (with an Origin) are refused", "Origin");
   if (host_.empty() || http::equal_ignoring_case(request.authority, host_)) return std::nullopt;
   const auto given = net::parse_authority(request.authority);
   if (given && given->port.value_or(80) == port_ &&
@@ -126,7 +129,8 @@ std::optional<Reply> Api::check_token(const http::Head& request) const {
     while (!given.empty() && given.front() == ' ') given.remove_prefix(1);
     if (!token_.empty() && policy::equal_secrets(given, token_)) return std::nullopt;
   }
-  Reply refused = problem(401, bearer ? "the token is not this instance's" : "the instance file's token is needed, as Authorization: Bearer");
+  Reply refused =
+      problem(401, bearer ? "the token is not this instance's" : "the instance file's token is needed, as Authorization: Bearer");
   refused.fields.emplace_back("WWW-Authenticate", "Bearer");
   return refused;
 }
@@ -151,7 +155,8 @@ Task<Reply> Api::answer(Call& call) {
   const auto candidates = find(call, path);
   // HEAD is GET without the body (RFC 9110 section 9.3.2), which the connection leaves out; not of a stream that never ends.
   const std::string_view method = call.head.method == "HEAD" && path != "/v1/events" ? "GET" : std::string_view(call.head.method);
-  const auto chosen = std::find_if(candidates.begin(), candidates.end(), [&](const Operation* each) { return each->method == method; });
+  const auto chosen =
+      std::find_if(candidates.begin(), candidates.end(), [&](const Operation* each) { return each->method == method; });
   if (chosen == candidates.end() || !(*chosen)->open)
     if (auto refused = check_token(call.head)) co_return std::move(*refused);
   if (candidates.empty()) co_return problem(404, fmt::format("there is no {}", quoted(path)));
@@ -212,7 +217,8 @@ Task<Reply> Api::shut_down(Call& call) {
 Task<Reply> Api::events(Call& call) {
   EventFilter filter;
   if (const std::string* const type = call.parameter("type")) {
-    static constexpr std::string_view kTypes[] = {"request", "context", "context.created", "context.released", "context.rerouted"};
+    static constexpr std::string_view kTypes[] = {"request", "context", "context.created", "context.released",
+                                                  "context.rerouted"};
     if (std::find(std::begin(kTypes), std::end(kTypes), *type) == std::end(kTypes))
       co_return problem(400, fmt::format("type: allowed are {}", fmt::join(kTypes, ", ")), "type");
     filter.type = *type;

@@ -24,7 +24,7 @@ class Instance {
   virtual Task<boost::json::object> status() = 0;
   // In Prometheus' text format.
   virtual Task<std::string> metrics() = 0;
-  virtual void shut_down() = 0;  // gracefully; returns at once
+  virtual void shut_down() = 0;                          // gracefully; returns at once
   virtual const std::string& proxy_address() const = 0;  // "127.0.0.1:39385"
   virtual const std::vector<std::string>& more_domains() const = 0;
   // Somebody listens to events, or nobody any more: workers measure only for listeners.
@@ -33,8 +33,8 @@ class Instance {
 
 class Api final : public http::Handler {
  public:
-  // `host`: what Host may say besides localhost's names with the same port, such as "127.0.0.1:40001"; empty on a Unix socket, which no
-  // web page can reach: there any does.
+  // `host`: what Host may say besides localhost's names with the same port, such as "127.0.0.1:40001"; empty on a Unix socket,
+  // which no web page can reach: there any does.
   Api(Instance& instance, std::string token, std::string host);
 
   Task<void> serve(http::Stream& stream) override;

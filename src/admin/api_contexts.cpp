@@ -1,6 +1,6 @@
 // The admin API's operations on contexts.
-#include <charconv>
 #include <boost/json.hpp>
+#include <charconv>
 
 #include "admin/api_call.hpp"
 #include "admin/context_request.hpp"

@@ -1,5 +1,5 @@
-// Talking to a running instance, for the CLI: asks its API and listens to its events. The coroutines run on the caller's loop; the
-// blocking call() runs one of its own.
+// Talking to a running instance, for the CLI: asks its API and listens to its events. The coroutines run on the caller's loop;
+// the blocking call() runs one of its own.
 #pragma once
 
 #include <boost/json/value.hpp>

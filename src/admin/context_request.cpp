@@ -39,7 +39,8 @@ std::optional<Reply> check_keys(const json::object& body, const std::array<std::
     if (std::find(allowed.begin(), allowed.end(), key) != allowed.end()) continue;
     if (std::find(kLaterKeys.begin(), kLaterKeys.end(), key) != kLaterKeys.end())
       return problem(501, fmt::format("{}: is not available yet", key), key);
-    return problem(400, fmt::format("{} is not known here; allowed are {}", quoted(key), fmt::join(allowed, ", ")), key.substr(0, 60));
+    return problem(400, fmt::format("{} is not known here; allowed are {}", quoted(key), fmt::join(allowed, ", ")),
+                   key.substr(0, 60));
   }
   return std::nullopt;
 }
@@ -64,8 +65,8 @@ OrProblem<std::optional<policy::Route>> read_route(const json::object& body, con
     if (!url->is_string()) return problem(400, "fromUrl: must be a string", "fromUrl");
     auto derived = policy::route_from_url(from_json(url->get_string()), more_domains);
     if (!derived) {
-      std::string_view detail = derived.error().detail;
-      if (detail.starts_with("url: ")) detail.remove_prefix(5);
+      std::string detail = derived.error().detail;  // a copy: error() returns one
+      if (detail.starts_with("url: ")) detail.erase(0, 5);
       return problem(400, fmt::format("fromUrl: {}", detail), "fromUrl");
     }
     if (json::object* const own = wanted.if_object())
@@ -80,7 +81,8 @@ OrProblem<std::optional<policy::Route>> read_route(const json::object& body, con
 std::optional<Reply> read_numbers(const json::object& body, policy::ContextRequest& request) {
   if (const json::value* const value = set_value(body, "webContentsId")) {
     const auto number = whole_number(*value);
-    if (!number || *number > kLargestId) return problem(400, "webContentsId: must be a whole number from 0 to 2^53-1", "webContentsId");
+    if (!number || *number > kLargestId)
+      return problem(400, "webContentsId: must be a whole number from 0 to 2^53-1", "webContentsId");
     request.web_contents_id = *number;
   }
   if (const json::value* const value = set_value(body, "ownerPid")) {
@@ -120,7 +122,8 @@ OrProblem<policy::ContextRequest> read_context_request(const json::value& body, 
   if (const json::value* const value = set_value(*object, "label")) {
     // Control characters would reach terminals and logs.
     if (!value->is_string() || value->get_string().size() > kLongestLabel || !is_plain_text(from_json(value->get_string())))
-      return problem(400, fmt::format("label: must be a string without control characters, {} bytes at the most", kLongestLabel), "label");
+      return problem(400, fmt::format("label: must be a string without control characters, {} bytes at the most", kLongestLabel),
+                     "label");
     request.label = from_json(value->get_string());
   }
   auto route = read_route(*object, more_domains);

@@ -13,10 +13,12 @@ namespace cmux::admin {
 template <class T>
 using OrProblem = std::variant<T, Reply>;
 
-OrProblem<policy::ContextRequest> read_context_request(const boost::json::value& body, const std::vector<std::string>& more_domains);
+OrProblem<policy::ContextRequest> read_context_request(const boost::json::value& body,
+                                                       const std::vector<std::string>& more_domains);
 
 // The new route; nothing to have none.
-OrProblem<std::optional<policy::Route>> read_route_change(const boost::json::value& body, const std::vector<std::string>& more_domains);
+OrProblem<std::optional<policy::Route>> read_route_change(const boost::json::value& body,
+                                                          const std::vector<std::string>& more_domains);
 
 // A refusal of the policy layer. Its detail begins with the field's name: "morphId: is required".
 Reply refused_field(const Error& error, std::string_view prefix);

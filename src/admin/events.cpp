@@ -40,7 +40,9 @@ class EventSubscription::Gone final : public http::Stream {
   Task<Result<http::Body>> read_body() override { co_return make_error(Errc::unsupported); }
   bool body_ready() const override { return false; }
   Task<Result<void>> write_head(const http::Head&, http::Next) override { co_return make_error(Errc::unsupported); }
-  Task<Result<void>> write_body(std::string_view, http::Next, const http::Fields*) override { co_return make_error(Errc::unsupported); }
+  Task<Result<void>> write_body(std::string_view, http::Next, const http::Fields*) override {
+    co_return make_error(Errc::unsupported);
+  }
   void cancel_on_abort(http::Stream*) override {}
   std::unique_ptr<net::Transport> into_transport() override { return nullptr; }
 

@@ -101,7 +101,8 @@ Result<void> make_directory(const std::string& path) {
 
 // A process that ends removes its lock file, so the file that was locked may be no longer the one that the path names.
 bool is_file_at(int descriptor, const std::string& path) {
-  struct stat held {}, named {};
+  struct stat held {
+  }, named{};
   return fstat(descriptor, &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
          held.st_dev == named.st_dev;
 }
@@ -109,7 +110,8 @@ bool is_file_at(int descriptor, const std::string& path) {
 Error taken(const std::string& path, std::string_view name) {
   const auto holder = read_record(path, name);
   const std::string who = holder ? fmt::format("with pid {}", holder->pid) : std::string("and is starting or stopping");
-  return make_error(Errc::limit, fmt::format("instance '{}' is already running, {}; choose another name with --instance", name, who));
+  return make_error(Errc::limit,
+                    fmt::format("instance '{}' is already running, {}; choose another name with --instance", name, who));
 }
 
 Result<void> write_all_text(int descriptor, std::string_view text, const std::string& path) {
@@ -138,7 +140,8 @@ Result<void> check_instance_name(std::string_view name) {
   bool good = !name.empty() && name.size() <= 64 && name.front() != '.';
   for (const char c : name) good = good && allowed(c);
   if (good) return {};
-  return make_error(Errc::config, "an instance's name is made of letters, digits, '.', '_' and '-', 64 at the most, without a dot first");
+  return make_error(Errc::config,
+                    "an instance's name is made of letters, digits, '.', '_' and '-', 64 at the most, without a dot first");
 }
 
 Result<InstanceRecord> read_instance(std::string_view name) {

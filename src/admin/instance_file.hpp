@@ -25,8 +25,8 @@ Result<void> check_instance_name(std::string_view name);
 // Errc::closed: no instance of that name runs (no file, or a stale one). Errc::config: the file cannot be read.
 Result<InstanceRecord> read_instance(std::string_view name);
 
-// Holds the name for this process: creates the directory (0700), refuses where a live instance has it (Errc::limit, detail names its
-// pid), replaces a stale file. Two processes that start together: one wins (an flock on <instance>.lock).
+// Holds the name for this process: creates the directory (0700), refuses where a live instance has it (Errc::limit, detail names
+// its pid), replaces a stale file. Two processes that start together: one wins (an flock on <instance>.lock).
 class InstanceFile {
  public:
   static Result<InstanceFile> claim(std::string_view name);

@@ -279,7 +279,7 @@ class Server final : public admin::Instance {
     Event drained;
     std::size_t left = workers_.size();
     Deadline late([](void* event) { static_cast<Event*>(event)->set(); }, &drained);
-    late.after(settings_.drain_timeout);
+    late.after(std::max(settings_.drain_timeout, milliseconds(1)));
     // Outlives this coroutine: a worker may still call back after the time is over.
     struct State { Event* event; std::size_t left; };
     auto state = std::make_shared<State>(State{&drained, left});

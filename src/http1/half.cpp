@@ -3,7 +3,8 @@
 namespace cmux::http1 {
 namespace {
 
-constexpr std::size_t kJoin = 16 * 1024;          // small pieces are held back up to here
+constexpr std::size_t kJoin = 16 * 1024;  // pieces are held back up to here
+constexpr std::size_t kCopy = 4 * 1024;   // below that a copy costs less than a gathering system call
 
 }  // namespace
 
@@ -46,11 +47,13 @@ Task<Result<void>> Half::push_body(std::string_view bytes, http::Next next, cons
   const bool end = next == http::Next::end;
   auto tail = writer_.frame(bytes.size(), end, trailers, out_);
   if (!tail) co_return tail.error();
-  if (next == http::Next::soon && out_.size() + bytes.size() + tail->size() <= kJoin) {
+  const bool hold = next == http::Next::soon && out_.size() + bytes.size() + tail->size() <= kJoin;
+  if (hold || (!out_.empty() && bytes.size() <= kCopy)) {
     out_.append(bytes);
     out_.append(*tail);
-    co_return Result<void>{};
+    bytes = *tail = {};
   }
+  if (hold) co_return Result<void>{};
   auto written = co_await net::write_all(*transport_, out_.view(), bytes, *tail);
   out_.clear();
   if (!written) co_return written;

@@ -24,7 +24,10 @@ std::size_t width(std::string_view text) {
 }  // namespace
 
 void add_common(CLI::App& command, Common& common) {
-  command.add_option("--instance", common.instance, "the instance to talk to")->envname("CMUXPROXY_INSTANCE")->type_name("NAME")->capture_default_str();
+  command.add_option("--instance", common.instance, "the instance to talk to")
+      ->envname("CMUXPROXY_INSTANCE")
+      ->type_name("NAME")
+      ->capture_default_str();
   command.add_flag("--json", common.json, "print JSON");
 }
 

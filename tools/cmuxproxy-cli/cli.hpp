@@ -1,5 +1,5 @@
-// What the subcommands share: exit codes, output, the way to the instance. The program is one command and then ends, so errors are
-// exceptions here: Exit says the code and what to print.
+// What the subcommands share: exit codes, output, the way to the instance. The program is one command and then ends, so errors
+// are exceptions here: Exit says the code and what to print.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -34,7 +34,8 @@ int list(const Common& common) {
   if (const json::array* const contexts = member(document, "contexts").if_array())
     for (const json::value& context : *contexts)
       rows.push_back({text_member(context, "id"), shown(member(context, "webContentsId")), shown(member(context, "label")),
-                      route_summary(member(context, "route")), shown(member(context, "createdAt")), shown(member(context, "expiresAt"))});
+                      route_summary(member(context, "route")), shown(member(context, "createdAt")),
+                      shown(member(context, "expiresAt"))});
   if (rows.size() == 1) print_note("no contexts; make one with: cmuxproxy ctx create");
   else print_table(rows);
   return kOk;
@@ -72,7 +73,8 @@ int release(const ReleaseOptions& options) {
   json::array released, unknown;
   if (options.all) add_released(expect(client, client.call("DELETE", "/v1/contexts?all=true")), released);
   if (options.web_contents_id)
-    add_released(expect(client, client.call("DELETE", fmt::format("/v1/contexts?webContentsId={}", *options.web_contents_id))), released);
+    add_released(expect(client, client.call("DELETE", fmt::format("/v1/contexts?webContentsId={}", *options.web_contents_id))),
+                 released);
   for (const std::string& id : options.ids) {
     try {
       add_released(expect(client, client.call("DELETE", path_of(id))), released);
@@ -123,7 +125,8 @@ void add_context(CLI::App& app, Action& chosen) {
   release_command->add_option("id", options->ids, "contexts")->type_name("ID");
   release_command->add_option("--web-contents-id", options->web_contents_id, "those of that view")->type_name("N");
   release_command->add_flag("--all", options->all, "all");
-  release_command->footer("Examples:\n  cmuxproxy ctx release ctx-0-0123456789abcdef\n  cmuxproxy ctx release --web-contents-id 7");
+  release_command->footer(
+      "Examples:\n  cmuxproxy ctx release ctx-0-0123456789abcdef\n  cmuxproxy ctx release --web-contents-id 7");
   release_command->callback([options, &chosen] { chosen = [options] { return release(*options); }; });
 }
 

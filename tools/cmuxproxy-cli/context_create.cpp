@@ -79,7 +79,9 @@ void add_context_create(CLI::App& group, Action& chosen) {
   CLI::Option* const format = command->add_option("--format", options->format, "text, json, env or curl")
                                   ->check(CLI::IsMember({"text", "json", "env", "curl"}))
                                   ->capture_default_str();
-  command->add_option("--web-contents-id", options->web_contents_id, "the view that uses it")->type_name("N")->capture_default_str();
+  command->add_option("--web-contents-id", options->web_contents_id, "the view that uses it")
+      ->type_name("N")
+      ->capture_default_str();
   command->add_option("--label", options->label, "a name for people")->type_name("TEXT");
   command->add_option("--ttl", options->ttl, "release it after that time")->type_name("TIME");
   command->add_option("--owner-pid", options->owner_pid, "release it when that process ends")->type_name("PID");

@@ -26,7 +26,8 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const std::string name = full_name(command);
   const std::vector<std::string> rest = command.remaining();
   const bool wants_command = command.get_require_subcommand_min() > 0;
-  if (wants_command && !rest.empty() && !rest.front().starts_with('-')) print_note(fmt::format("{}: there is no command '{}'", name, rest.front()));
+  if (wants_command && !rest.empty() && !rest.front().starts_with('-'))
+    print_note(fmt::format("{}: there is no command '{}'", name, rest.front()));
   else if (wants_command && rest.empty()) print_note(fmt::format("{}: a command is missing", name));
   else print_note(fmt::format("{}: {}", name, error.what()));
   std::string flags, commands;
@@ -58,18 +59,12 @@ int run(int argc, char** argv) {
   add_stop(app, chosen);
   add_version(app, chosen);
   app.add_flag_callback(
-      "--version",
-      [] {
-        throw CLI::CallForVersion("cmuxproxy " CMUXPROXY_VERSION, 0);
-      },
-      "print the version");
+      "--version", [] { throw CLI::CallForVersion("cmuxproxy " CMUXPROXY_VERSION, 0); }, "print the version");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);  // prints the help or the version
-  } catch (const CLI::ParseError& error) {
-    return usage_error(app, error);
-  }
+  } catch (const CLI::ParseError& error) { return usage_error(app, error); }
   try {
     return chosen();
   } catch (const Exit& exit) {

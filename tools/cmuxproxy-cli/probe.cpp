@@ -33,7 +33,8 @@ class Probe {
     request_.method = options.method;
     for (const std::string& header : options.headers) request_.headers.push_back(split_header(header, "-H"));
     if (request_.url.scheme == "https" && (request_.websocket || request_.connect))
-      throw Exit{kUsage, "https and wss inside a CONNECT are not available yet; without --connect and --ws the proxy does the TLS"};
+      throw Exit{kUsage,
+                 "https and wss inside a CONNECT are not available yet; without --connect and --ws the proxy does the TLS"};
     if (request_.websocket && options.method != "GET") throw Exit{kUsage, "-X: a WebSocket begins with GET"};
   }
 
@@ -54,9 +55,7 @@ class Probe {
     // Whatever happens, the throw-away context is released.
     try {
       co_await probe();
-    } catch (const Exit& exit) {
-      failed_ = exit;
-    } catch (const std::exception& error) {
+    } catch (const Exit& exit) { failed_ = exit; } catch (const std::exception& error) {
       failed_ = Exit{kFailed, error.what()};
     }
     if (!temporary_.empty()) co_await release();
@@ -143,7 +142,8 @@ void check_options(const Options& options) {
   if (!options.context.empty() && options.route.any()) throw Exit{kUsage, "--ctx and the flags of a route exclude each other"};
   if (options.context.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string::npos)
     throw Exit{kNoContext, fmt::format("there is no context '{}'", options.context)};
-  if (options.method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-") != std::string::npos || options.method.empty())
+  if (options.method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-") != std::string::npos ||
+      options.method.empty())
     throw Exit{kUsage, "-X: expected a method, such as POST"};
 }
 
@@ -159,13 +159,19 @@ int probe(const Options& options) {
 
 void add_probe(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* const command = app.add_subcommand("probe", "send a request through the proxy and show its way; or check the instance");
+  CLI::App* const command =
+      app.add_subcommand("probe", "send a request through the proxy and show its way; or check the instance");
   command->add_option("url", options->url, "http://localhost:3000/ or ws://…; none: check the instance")->type_name("URL");
   add_common(*command, options->common);
-  command->add_option("--ctx", options->context, "use this context; else one is made from the route, and released")->type_name("ID");
+  command->add_option("--ctx", options->context, "use this context; else one is made from the route, and released")
+      ->type_name("ID");
   command->add_option("-X,--method", options->method, "the method")->type_name("METHOD")->capture_default_str();
-  command->add_option("-H,--request-header", options->headers, "a field of the request (repeatable)")->type_name("'N: V'")->allow_extra_args(false);
-  command->add_option("--count", options->count, "how many requests, one after the other")->check(CLI::Range(1u, 100'000u))->capture_default_str();
+  command->add_option("-H,--request-header", options->headers, "a field of the request (repeatable)")
+      ->type_name("'N: V'")
+      ->allow_extra_args(false);
+  command->add_option("--count", options->count, "how many requests, one after the other")
+      ->check(CLI::Range(1u, 100'000u))
+      ->capture_default_str();
   command->add_flag("--ws", options->websocket, "open a WebSocket, as browsers do: through CONNECT");
   command->add_flag("--connect", options->connect, "send it through CONNECT");
   add_route_flags(*command, options->route);

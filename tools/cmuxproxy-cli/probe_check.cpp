@@ -29,7 +29,8 @@ Check check_admin(const admin::Client& client) {
     check.detail = answer->problem();
     return check;
   }
-  return {"admin", Verdict::ok,
+  return {"admin",
+          Verdict::ok,
           fmt::format("{} answers, version {}, {} contexts", client.instance().admin, text_member(answer->body, "version"),
                       shown(member(answer->body, "contexts"))),
           {}};
@@ -87,7 +88,8 @@ Check check_no_proxy() {
     std::string found;
     http::for_each_token(value, [&](std::string_view item) {
       const std::string_view host = item.starts_with('.') ? item.substr(1) : item;
-      const bool local = host == "*" || host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "::1" || host == "[::1]";
+      const bool local = host == "*" || host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") ||
+                         host == "::1" || host == "[::1]";
       if (local) found += (found.empty() ? "" : ", ") + std::string(item);
     });
     if (!found.empty())
@@ -115,7 +117,8 @@ Colour colour_of(Verdict verdict) {
 int check_instance(const Common& common) {
   const admin::Client client = connect(common.instance);
   std::vector<Check> checks;
-  checks.push_back({"instance", Verdict::ok, fmt::format("'{}' runs with pid {}", client.instance().name, client.instance().pid), {}});
+  checks.push_back(
+      {"instance", Verdict::ok, fmt::format("'{}' runs with pid {}", client.instance().name, client.instance().pid), {}});
   checks.push_back(check_admin(client));
   checks.push_back(check_listener(client));
   checks.push_back(check_no_proxy());
@@ -130,7 +133,8 @@ int check_instance(const Common& common) {
     item["hint"] = check.hint.empty() ? json::value() : json::value(check.hint);
     list.push_back(std::move(item));
     if (common.json) continue;
-    print(fmt::format("{} {:<9} {}\n", painted(fmt::format("{:<8}", word(check.verdict)), colour_of(check.verdict)), check.name, check.detail));
+    print(fmt::format("{} {:<9} {}\n", painted(fmt::format("{:<8}", word(check.verdict)), colour_of(check.verdict)), check.name,
+                      check.detail));
     if (!check.hint.empty()) print(fmt::format("{:18} {}\n", "", check.hint));
   }
   if (common.json) {

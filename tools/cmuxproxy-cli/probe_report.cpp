@@ -38,7 +38,9 @@ std::string error_of(const ProbeResult& result, const json::value& event) {
   return !result.proxy_error.empty() ? result.proxy_error : text_member(event, "error");
 }
 
-json::value or_null(std::string_view text) { return text.empty() ? json::value() : json::value(json::string_view(text.data(), text.size())); }
+json::value or_null(std::string_view text) {
+  return text.empty() ? json::value() : json::value(json::string_view(text.data(), text.size()));
+}
 
 }  // namespace
 
@@ -70,7 +72,8 @@ void ProbeReport::add(const ProbeResult& result, const json::value& event) {
 void ProbeReport::print_verdict(const ProbeResult& result, const json::value& event) const {
   const bool good = is_good(result);
   const std::string status = result.status == 0 ? "no response" : fmt::format("{} {}", result.status, result.reason);
-  print(fmt::format("{} {} -> {}  {} ms\n", method_, url_, painted(status, good ? Colour::green : Colour::red), in_ms(result.total)));
+  print(fmt::format("{} {} -> {}  {} ms\n", method_, url_, painted(status, good ? Colour::green : Colour::red),
+                    in_ms(result.total)));
   if (good) return;
   if (const std::string error = error_of(result, event); !error.empty()) print(fmt::format("  error      {}\n", error));
   if (const std::string why = failure_of(result, event); !why.empty()) print(fmt::format("  because    {}\n", why));
@@ -81,13 +84,17 @@ void ProbeReport::print_verdict(const ProbeResult& result, const json::value& ev
 
 void ProbeReport::print_first(const ProbeResult& result, const json::value& event) const {
   print(fmt::format("  context    {}\n", context_));
-  if (result.echoed) print(fmt::format("  echo       {}\n", *result.echoed ? "the text came back" : "none (not every server echoes)"));
+  if (result.echoed)
+    print(fmt::format("  echo       {}\n", *result.echoed ? "the text came back" : "none (not every server echoes)"));
   if (event.is_null()) return;
   print(fmt::format("  went to    {}\n", or_unknown(text_member(event, "destination"))));
   const std::string upstream = text_member(event, "upstream");
   const bool reused = member(event, "reused") == json::value(true);
   print(fmt::format("  protocols  {} to the proxy, {} upstream{}\n", or_unknown(text_member(event, "downstream")),
-                    upstream.empty() ? "none" : upstream, upstream.empty() ? "" : reused ? " (reused connection)" : " (new connection)"));
+                    upstream.empty() ? "none" : upstream,
+                    upstream.empty() ? ""
+                    : reused         ? " (reused connection)"
+                                     : " (new connection)"));
   print_times(result, event);
 }
 
@@ -122,7 +129,8 @@ json::object ProbeReport::document_of(const ProbeResult& result, const json::val
   if (websocket_) out["echoed"] = result.echoed ? json::value(*result.echoed) : json::value();
   json::object& timing = out["timing"].emplace_object();
   timing["proxyConnect"] = result.connect.count();
-  for (const char* key : {"dns", "connect", "tls"}) timing[key] = event.is_null() ? json::value() : json::value(time_member(event, key).count());
+  for (const char* key : {"dns", "connect", "tls"})
+    timing[key] = event.is_null() ? json::value() : json::value(time_member(event, key).count());
   timing["firstByte"] = result.first_byte.count();
   timing["total"] = result.total.count();
   return out;

@@ -177,7 +177,8 @@ Task<Result<void>> ProbeClient::try_echo(ProbeResult& result) {
     bytes += piece->bytes;
     result.bytes += piece->bytes.size();
     while (const auto frame = take_frame(bytes, bad))
-      if (frame->opcode == static_cast<std::uint8_t>(Opcode::text) && frame->payload.find(kEchoText) != std::string::npos) result.echoed = true;
+      if (frame->opcode == static_cast<std::uint8_t>(Opcode::text) && frame->payload.find(kEchoText) != std::string::npos)
+        result.echoed = true;
     if (piece->end) break;
   }
   const std::string goodbye = client_frame(Opcode::close, "\x03\xe8");  // 1000: normal closure

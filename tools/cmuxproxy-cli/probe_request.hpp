@@ -30,9 +30,9 @@ struct ProbeRequest {
 struct ProbeResult {
   unsigned status = 0;  // 0: no response
   std::string reason;
-  std::string proxy_error;  // of Proxy-Status: the response is the proxy's own
-  std::string failure;      // no response, or it broke off: why
-  bool reused = false;      // the connection to the proxy was there already
+  std::string proxy_error;     // of Proxy-Status: the response is the proxy's own
+  std::string failure;         // no response, or it broke off: why
+  bool reused = false;         // the connection to the proxy was there already
   bool tunnel_failed = false;  // the response is to CONNECT
   std::uint64_t bytes = 0;
   std::optional<bool> echoed;  // WebSocket: the text came back

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <toml++/toml.h>
 #include <cstdlib>
 #include <map>
 #include <optional>
-#include <toml++/toml.h>
 
 #include "app/server.hpp"
 #include "app/settings.hpp"
@@ -77,7 +77,8 @@ int serve(const Options& options) {
   if (options.check) return print_check(*settings, path, options.json);
   return app::run_server(
       *settings,
-      [&](const std::string& document, const std::string& text) { announce(document, text, options.json, settings->ready_fd); }, load);
+      [&](const std::string& document, const std::string& text) { announce(document, text, options.json, settings->ready_fd); },
+      load);
 }
 
 }  // namespace

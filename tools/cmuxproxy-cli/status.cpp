@@ -48,7 +48,8 @@ int stop(const Common& common) {
   const admin::Client client = connect(common.instance);
   const admin::InstanceRecord& instance = client.instance();
   expect(client, client.call("POST", "/v1/shutdown"));
-  if (!wait_for_end(instance.pid)) throw Exit{kFailed, fmt::format("pid {} has not ended in 30 s; a SIGTERM ends it at once", instance.pid)};
+  if (!wait_for_end(instance.pid))
+    throw Exit{kFailed, fmt::format("pid {} has not ended in 30 s; a SIGTERM ends it at once", instance.pid)};
   if (!common.json) {
     print(fmt::format("stopped instance '{}' (pid {})\n", instance.name, instance.pid));
     return kOk;

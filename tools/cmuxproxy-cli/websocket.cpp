@@ -11,7 +11,8 @@ std::string client_frame(Opcode opcode, std::string_view payload) {
   std::random_device random;
   const std::uint32_t mask = random();
   for (unsigned i = 0; i < 4; ++i) out += static_cast<char>(mask >> (8 * i));
-  for (std::size_t i = 0; i < payload.size(); ++i) out += static_cast<char>(payload[i] ^ static_cast<char>(mask >> (8 * (i % 4))));
+  for (std::size_t i = 0; i < payload.size(); ++i)
+    out += static_cast<char>(payload[i] ^ static_cast<char>(mask >> (8 * (i % 4))));
   return out;
 }
 

@@ -73,7 +73,8 @@ class ApiFixture {
   }
   // A request with the token.
   RawAnswer ask(std::string_view method, std::string_view path, std::string_view body = {}, std::string_view more = {}) {
-    std::string request = std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n";
+    std::string request =
+        std::string(method) + " " + std::string(path) + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n";
     request += "Authorization: Bearer " + std::string(kToken) + "\r\n" + std::string(more);
     if (!body.empty()) request += "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
     return raw(request + "\r\n" + std::string(body));

@@ -54,7 +54,8 @@ TEST_CASE("the API answers what it must, and refuses the rest") {
       {"GET /healthz HTTP/1.1\r\n" + host, 200, "{\"status\":\"ok\"}"},
       {"HEAD /healthz HTTP/1.1\r\n" + host, 200, "Content-Length: 16"},
       {"GET /v1/status HTTP/1.1\r\n" + host, 401, "WWW-Authenticate: Bearer"},
-      {"GET /v1/status HTTP/1.1\r\n" + host + "Authorization: Bearer 0123456789abcdef0123456789abcdeF\r\n", 401, "not this instance"},
+      {"GET /v1/status HTTP/1.1\r\n" + host + "Authorization: Bearer 0123456789abcdef0123456789abcdeF\r\n", 401,
+       "not this instance"},
       {"GET /v1/status HTTP/1.1\r\n" + host + "Authorization: Bearer\r\n", 401, "instance file"},
       {"GET /v1/status HTTP/1.1\r\n" + host + "Authorization: Basic " + std::string(kToken) + "\r\n", 401, ""},
       {"GET /v1/status HTTP/1.1\r\n" + host + "authorization: bEARER " + std::string(kToken) + "\r\n", 200, "\"test\""},
@@ -94,10 +95,13 @@ TEST_CASE("the API answers what it must, and refuses the rest") {
       {"DELETE /v1/contexts?webContentsId=x HTTP/1.1\r\n" + host + token, 400, "webContentsId"},
       {"POST /v1/contexts HTTP/1.1\r\nContent-Length: 2\r\n" + host + token + "\r\n{}", 415, "Content-Type"},
       {"POST /v1/contexts HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n" + host + token + "\r\n{}", 415, ""},
-      {"POST /v1/contexts HTTP/1.1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n" + host + token + "\r\n{}", 201,
-       "Location: /v1/contexts/ctx-0-"},
-      {"POST /v1/contexts HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1\r\n" + host + token + "\r\n{", 400, "not JSON"},
-      {"POST /v1/contexts HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n" + host + token + "\r\n", 413, ""},
+      {"POST /v1/contexts HTTP/1.1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: 2\r\n" + host + token +
+           "\r\n{}",
+       201, "Location: /v1/contexts/ctx-0-"},
+      {"POST /v1/contexts HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1\r\n" + host + token + "\r\n{", 400,
+       "not JSON"},
+      {"POST /v1/contexts HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n" + host + token + "\r\n", 413,
+       ""},
       {"GET /metrics HTTP/1.1\r\n" + host + token, 200, "text/plain; version=0.0.4"},
   };
   for (const Row& row : rows) {
@@ -117,8 +121,8 @@ TEST_CASE("the API answers what it must, and refuses the rest") {
 TEST_CASE("a body without a length is bounded too") {
   ApiFixture fixture;
   std::string body = "{\"label\":\"";
-  std::string request = "POST /v1/contexts HTTP/1.1\r\nHost: " + fixture.host + "\r\nAuthorization: Bearer " + std::string(kToken) +
-                        "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string request = "POST /v1/contexts HTTP/1.1\r\nHost: " + fixture.host + "\r\nAuthorization: Bearer " +
+                        std::string(kToken) + "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
   const std::string piece(64 * 1024, 'a');
   for (int i = 0; i < 17; ++i) request += "10000\r\n" + piece + "\r\n";
   CHECK(fixture.raw(request + "0\r\n\r\n").status == 413);
@@ -155,7 +159,8 @@ TEST_CASE("what a context may be made of") {
       {R"({"fromUrl":"https://example.com/"})", 400, "fromUrl", ""},
       {R"({"fromUrl":"https://cmux-a-b-3000.cmux.app/","route":{"headers":{"Host":"x"}}})", 400, "route.headers", "Host"},
       {R"({})", 201, "", R"("route":null)"},
-      {R"({"route":null,"label":null,"ttlSeconds":null,"ownerPid":null,"webContentsId":null,"fromUrl":null})", 201, "", R"("label":null)"},
+      {R"({"route":null,"label":null,"ttlSeconds":null,"ownerPid":null,"webContentsId":null,"fromUrl":null})", 201, "",
+       R"("label":null)"},
       {R"({"webContentsId":7,"label":"dev","ttlSeconds":0.5})", 201, "", R"("webContentsId":7)"},
       {R"({"fromUrl":"https://cmux-a-b-3000.example.test/x","route":{"headers":{"X-T":"secret"},"scope":"c"}})", 201, "",
        R"("route":{"morphId":"a","scope":"c","domainSuffix":"example.test","headers":{"X-T":"secret"}})"},
@@ -172,20 +177,21 @@ TEST_CASE("what a context may be made of") {
 
 TEST_CASE("contexts are made, shown, changed and released") {
   ApiFixture fixture;
-  const RawAnswer made = fixture.ask("POST", "/v1/contexts", R"({"webContentsId":3,"route":{"cmuxProxyOrigin":"http://h","headers":{"X-T":"secret"}}})");
+  const RawAnswer made = fixture.ask("POST", "/v1/contexts",
+                                     R"({"webContentsId":3,"route":{"cmuxProxyOrigin":"http://h","headers":{"X-T":"secret"}}})");
   REQUIRE(made.status == 201);
   const boost::json::object context = made.json().as_object();
   const std::string id = context.at("id").as_string().c_str();
-  for (const char* key : {"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort", "forwards", "label",
-                          "createdAt", "expiresAt"})
+  for (const char* key : {"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort",
+                          "forwards", "label", "createdAt", "expiresAt"})
     CHECK(context.contains(key));
   const std::string url = "http://" + std::string(context.at("username").as_string().c_str()) + ":" +
                           context.at("password").as_string().c_str() + "@127.0.0.1:39385";
-  CHECK(context.at("proxyUrl") == url);
+  CHECK(std::string(context.at("proxyUrl").as_string().c_str()) == url);
   CHECK(has(made.text, "Cache-Control: no-store"));
   CHECK(fixture.instance.settled_calls == 1);
 
-  for (const char* path : {"/v1/contexts", ("/v1/contexts/" + id).c_str()}) {
+  for (const std::string& path : {std::string("/v1/contexts"), "/v1/contexts/" + id}) {
     const RawAnswer shown = fixture.ask("GET", path);
     CHECK(shown.status == 200);
     CHECK(has(shown.body, "***"));
@@ -193,7 +199,7 @@ TEST_CASE("contexts are made, shown, changed and released") {
     CHECK_FALSE(has(shown.body, "password"));
     CHECK_FALSE(has(shown.body, "proxyUrl"));
   }
-  CHECK(fixture.ask("GET", "/v1/contexts/" + id + "?secrets=true").json() == made.json());
+  CHECK(fixture.ask("GET", "/v1/contexts/" + id + "?secrets=true").body == made.body);
 
   const RawAnswer changed = fixture.ask("PATCH", "/v1/contexts/" + id, R"({"route":{"cmuxProxyOrigin":"http://other"}})");
   CHECK(changed.status == 200);

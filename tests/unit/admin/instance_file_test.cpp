@@ -94,8 +94,9 @@ TEST_CASE("a stale file is seen as such, and replaced") {
 
 TEST_CASE("files that are no instance files are refused") {
   const RuntimeDirectory directory;
-  for (const char* text : {"", "{", "[]", "{}", R"({"pid":1})", R"({"pid":0,"proxy":"a","admin":"b","token":"c"})",
-                           R"({"pid":"1","proxy":"a","admin":"b","token":"c"})", R"({"pid":1,"proxy":"a","admin":"b","token":""})"}) {
+  for (const char* text :
+       {"", "{", "[]", "{}", R"({"pid":1})", R"({"pid":0,"proxy":"a","admin":"b","token":"c"})",
+        R"({"pid":"1","proxy":"a","admin":"b","token":"c"})", R"({"pid":1,"proxy":"a","admin":"b","token":""})"}) {
     CAPTURE(text);
     directory.put("default.json", text);
     CHECK(read_instance("default").error().code == Errc::config);
@@ -115,8 +116,8 @@ TEST_CASE("a runtime directory that cannot be made says so") {
 
 TEST_CASE("names of instances") {
   for (const char* name : {"default", "a", "A-1_b.c", "0"}) CHECK(check_instance_name(name).has_value());
-  for (const std::string& name : {std::string(), std::string(".hidden"), std::string(".."), std::string("a/b"), std::string("a b"),
-                                  std::string("ä"), std::string(65, 'a')}) {
+  for (const std::string& name : {std::string(), std::string(".hidden"), std::string(".."), std::string("a/b"),
+                                  std::string("a b"), std::string("ä"), std::string(65, 'a')}) {
     CAPTURE(name);
     CHECK(check_instance_name(name).has_error());
     CHECK(InstanceFile::claim(name).has_error());

@@ -22,7 +22,8 @@ std::vector<std::string> read(std::string_view text, std::size_t step) {
 
 TEST_CASE("events are read however they are cut") {
   const std::string_view text =
-      ": a comment\n\nevent: request\ndata: {\"a\":1}\n\ndata:two\ndata: lines\n\nevent: nothing\n\nid: 7\r\ndata: crlf\r\n\r\ndata: unfinished\n";
+      ": a comment\n\nevent: request\ndata: {\"a\":1}\n\ndata:two\ndata: lines\n\nevent: nothing\n\nid: 7\r\ndata: "
+      "crlf\r\n\r\ndata: unfinished\n";
   const std::vector<std::string> expected{"request|{\"a\":1}", "message|two\nlines", "message|crlf"};
   for (const std::size_t step : {std::size_t{1}, std::size_t{2}, std::size_t{7}, text.size()}) {
     CAPTURE(step);

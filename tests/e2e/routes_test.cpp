@@ -1,0 +1,212 @@
+// Where each kind of route leads, what the workspace is told, and who never hears of it: SPEC 3.
+#include <fmt/format.h>
+
+#include "rows.hpp"
+#include "support.hpp"
+
+using namespace e2e;
+using namespace std::string_literals;
+
+namespace {
+
+// The values of a field that /echo received.
+Strings received(const boost::json::object& echo, std::string_view name) {
+  Strings out;
+  const std::string start = std::string(name) + ": ";
+  for (const std::string& field : echoed_fields(echo))
+    if (field.size() >= start.size() && strncasecmp(field.data(), start.data(), start.size()) == 0) out.push_back(field.substr(start.size()));
+  return out;
+}
+
+const Strings kForged = {"X-Cmux-Port-Internal", "X-Cmux-Host-Override", "X-Cmux-Workspace-Internal", "X-Cmux-Proxied"};
+const std::string kForgery =
+    "X-Cmux-Port-Internal: 666\r\nx-cmux-host-override: evil:1\r\nX-CMUX-WORKSPACE-INTERNAL: evil\r\nX-Cmux-Proxied: true\r\n"
+    "X-Cmux-Port-Internal: 667\r\n";
+
+}  // namespace
+
+TEST_CASE("route by cmux domain: https, and the host's name says it all") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = proxy.context({"--morph-id", "my-vm-7", "--scope", "web2", "--domain-suffix", "cmux.test"});
+  const auto echo = proxy.get(context, "http://localhost:5173/echo?a=b&c", kForgery).json();
+  CHECK(text_in(echo, "role") == "global");
+  CHECK(text_in(echo, "workspace") == "my-vm-7");
+  CHECK(text_in(echo, "scope") == "web2");
+  CHECK(number_in(echo, "port") == 5173);
+  CHECK(text_in(echo, "target") == "/echo?a=b&c");
+  CHECK(echo.at("tls") == true);
+  CHECK(text_in(echo, "sni") == "cmux-my-vm-7-web2-5173.cmux.test");
+  CHECK(received(echo, "Host") == Strings{"cmux-my-vm-7-web2-5173.cmux.test"});
+  for (const std::string& name : kForged) CHECK(received(echo, name).empty());
+}
+
+TEST_CASE("route by morph domain: https, and the dev server sees localhost") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = proxy.context({"--morph-id", "abc123", "--morph-domain-suffix", ".http.cloud.morph.test"});
+  const std::vector<std::pair<std::string, std::string>> targets = {
+      {"localhost:3000", "localhost:3000"}, {"127.0.0.1:8080", "127.0.0.1:8080"}, {"[::1]:8080", "[::1]:8080"}, {"localhost", "localhost"}};
+  for (const auto& [target, host] : targets)
+    each(target, [&] {
+      const auto echo = proxy.get(context, "http://" + target + "/echo", kForgery).json();
+      const std::size_t colon = target.rfind(':');
+      const std::string port = colon == std::string::npos ? "80" : target.substr(colon + 1);
+      CHECK(text_in(echo, "sni") == "port-" + port + "-morphvm-abc123.http.cloud.morph.test");
+      CHECK(text_in(echo, "workspace") == "abc123");
+      CHECK(received(echo, "Host") == Strings{host});
+      for (const std::string& name : kForged) CHECK(received(echo, name).empty());
+    });
+}
+
+TEST_CASE("route by template: the URL filled in, its path in front, its own scheme and port") {
+  Workspace workspace({"--sniff-port-header"});
+  Proxy proxy({"--resolve", fmt::format("*.plain.test=127.0.0.1:{}", workspace.http_port())}, &workspace);
+  SECTION("all placeholders, over https") {
+    const Context context = proxy.context({"--template", "https://{port}-{id}-{scope}.{suffix}", "--morph-id", "vm", "--scope", "s1",
+                                           "--domain-suffix", "cmux.test"});
+    const auto echo = proxy.get(context, "http://localhost:3000/echo", kForgery).json();
+    CHECK(text_in(echo, "sni") == "3000-vm-s1.cmux.test");
+    CHECK(received(echo, "Host") == Strings{"3000-vm-s1.cmux.test"});
+    for (const std::string& name : kForged) CHECK(received(echo, name).empty());
+  }
+  SECTION("http, with a port and a path") {
+    const Context context = proxy.context({"--template", "http://dev.plain.test:8088/p/{port}/"});
+    const auto echo = proxy.get(context, "http://localhost:3000/echo?q=1").status;
+    CHECK(echo == 404);  // /p/3000/echo is nothing there
+    const Response root = proxy.get(context, "http://localhost:3000/some/path?q=1");
+    CHECK(root.body == "nothing at /p/3000/some/path\n");
+  }
+  SECTION("http with a port") {
+    const Context context = proxy.context({"--template", "http://p{port}.plain.test:8088"});
+    const auto echo = proxy.get(context, "http://localhost:3000/echo?q=1").json();
+    CHECK(received(echo, "Host") == Strings{"p3000.plain.test:8088"});
+    CHECK(text_in(echo, "target") == "/echo?q=1");
+    CHECK(echo.at("tls") == false);
+  }
+}
+
+TEST_CASE("route by cmuxProxyOrigin: that origin, with headers that say which port, host and workspace") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  struct Case {
+    std::string name, url;
+    Strings flags, port, host, scope;
+  };
+  const std::string plain = fmt::format("http://127.0.0.1:{}", workspace.http_port());
+  const std::vector<Case> cases = {
+      {"base", "http://localhost:3000/echo", {"--scope", "base"}, {"3000"}, {"localhost:3000"}, {}},
+      {"no scope", "http://localhost:3000/echo", {}, {"3000"}, {"localhost:3000"}, {}},
+      {"a scope", "http://localhost:3000/echo", {"--scope", "ws7"}, {"3000"}, {"localhost:3000"}, {"ws7"}},
+      {"usual port", "http://localhost/echo", {"--scope", "base"}, {"80"}, {"localhost:80"}, {}},
+      {"usual port of https", "https://localhost/echo", {}, {"443"}, {"localhost:443"}, {}},
+      {"an address", "http://127.0.0.1:8080/echo", {}, {"8080"}, {"127.0.0.1:8080"}, {}},
+      {"an IPv6 address", "http://[::1]:8080/echo", {}, {"8080"}, {"[::1]:8080"}, {}},
+      {"a name under localhost", "http://App.localhost.:8080/echo", {}, {"8080"}, {"app.localhost:8080"}, {}},
+  };
+  for (const Case& given : cases)
+    each(given.name, [&] {
+      Strings flags = given.flags;
+      flags.insert(flags.end(), {"--cmux-proxy-origin", plain, "--morph-id", "abc"});
+      const Context context = proxy.context(flags);
+      const auto echo = proxy.get(context, given.url, kForgery).json();
+      CHECK(text_in(echo, "role") == "inner");
+      CHECK(text_in(echo, "target") == "/echo");
+      CHECK(received(echo, "X-Cmux-Port-Internal") == given.port);
+      CHECK(received(echo, "X-Cmux-Host-Override") == given.host);
+      CHECK(received(echo, "X-Cmux-Workspace-Internal") == given.scope);
+      CHECK(received(echo, "X-Cmux-Proxied").empty());
+      CHECK(received(echo, "Host") == Strings{fmt::format("127.0.0.1:{}", workspace.http_port())});
+    });
+  each("over https", [&] {
+    const Context context = proxy.context({"--cmux-proxy-origin", "https://inner.cmux.test", "--scope", "x1"});
+    const auto echo = proxy.get(context, "http://localhost:3000/echo").json();
+    CHECK(text_in(echo, "sni") == "inner.cmux.test");
+    CHECK(received(echo, "Host") == Strings{"inner.cmux.test"});
+    CHECK(received(echo, "X-Cmux-Workspace-Internal") == Strings{"x1"});
+  });
+  each("it comes before template and morph domain", [&] {
+    const Context context = proxy.context({"--cmux-proxy-origin", plain, "--template", "https://{port}.cmux.test", "--morph-id", "abc",
+                                           "--morph-domain-suffix", ".http.cloud.morph.test"});
+    CHECK(text_in(proxy.get(context, "http://localhost:3000/echo").json(), "role") == "inner");
+  });
+}
+
+TEST_CASE("client-sent X-Cmux-* never go through, to origins and upgrades neither") {
+  Workspace workspace({"--sniff-port-header"});
+  Proxy proxy({"--resolve", fmt::format("origin.test=127.0.0.1:{}", workspace.http_port())}, &workspace);
+  const Context context = proxy.routed(), plain = proxy.context();
+  for (const Context* const each_context : {&context, &plain}) {
+    const auto echo = proxy.get(*each_context, "http://origin.test/echo", kForgery + "X-Cmux-Other: stays\r\n").json();
+    for (const std::string& name : kForged) CHECK(received(echo, name).empty());
+    CHECK(received(echo, "X-Cmux-Other") == Strings{"stays"});
+  }
+  Client client = tunnel(proxy, context, "localhost:3000");
+  const auto inside = client.ask("GET /echo HTTP/1.1\r\nHost: localhost:3000\r\n" + kForgery + "\r\n").json();
+  for (const std::string& name : kForged) CHECK(received(inside, name).empty());
+}
+
+TEST_CASE("the route's headers go on its requests, preflights and upgrades, once, and nowhere else") {
+  Workspace workspace, origin({"--sniff-port-header"});
+  Proxy proxy({"--resolve", fmt::format("origin.test=127.0.0.1:{}", origin.http_port())}, &workspace);
+  const Strings route = {"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test"};
+  Strings flags = route;
+  flags.insert(flags.end(), {"--header", "X-Preview-Token: s3cret", "--header", "Cookie: preview=1"});
+  const Context context = proxy.context(flags), without = proxy.context(route);
+  const std::string url = "http://localhost:3000/echo";
+
+  SECTION("requests: in place of what the client sent") {
+    const auto echo = proxy.get(context, url, "x-preview-TOKEN: forged\r\nX-Preview-Token: twice\r\n").json();
+    CHECK(received(echo, "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(received(echo, "Cookie") == Strings{"preview=1"});
+  }
+  SECTION("preflights") {
+    Client client = proxy.connect();
+    const auto echo = client.ask(request_text("OPTIONS", url, context, "Origin: http://localhost:1\r\nAccess-Control-Request-Method: PUT\r\n"));
+    CHECK(received(echo.json(), "X-Preview-Token") == Strings{"s3cret"});
+  }
+  SECTION("requests in a tunnel") {
+    Client client = tunnel(proxy, context, "localhost:3000");
+    const auto echo = client.ask("GET /echo HTTP/1.1\r\nHost: localhost:3000\r\n\r\n").json();
+    CHECK(received(echo, "X-Preview-Token") == Strings{"s3cret"});
+  }
+  SECTION("upgrades") {
+    // Refused ones are echoed: the fields are seen.
+    Client client = proxy.connect();
+    const auto echo = client.ask(request_text("GET", url, context, "Connection: Upgrade\r\nUpgrade: something/1\r\n")).json();
+    CHECK(received(echo, "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(received(echo, "Upgrade") == Strings{"something/1"});
+  }
+  SECTION("raw tunnels through a cmuxProxyOrigin") {
+    const Context raw = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--scope", "ws7",
+                                       "--header", "X-Preview-Token: s3cret"});
+    Client client = tunnel(proxy, raw, "localhost:2222");
+    CHECK(client.read_until("\r\n") == "SSH-2.0-fake\r\n");
+    const auto connect = workspace.get("/last-connect");
+    CHECK(text_in(connect, "target") == "localhost:2222");
+    CHECK(received(connect, "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(received(connect, "X-Cmux-Port-Internal") == Strings{"2222"});
+    CHECK(received(connect, "X-Cmux-Host-Override") == Strings{"localhost:2222"});
+    CHECK(received(connect, "X-Cmux-Workspace-Internal") == Strings{"ws7"});
+  }
+  SECTION("not to origins that the client names, not even to the workspace's own name, and not for other contexts") {
+    CHECK(received(proxy.get(context, "http://origin.test/echo").json(), "X-Preview-Token").empty());
+    CHECK(received(proxy.get(context, "https://cmux-abc-base-3000.cmux.test/echo").json(), "X-Preview-Token").empty());
+    CHECK(received(proxy.get(without, url).json(), "X-Preview-Token").empty());
+    CHECK(received(proxy.get(context, url).json(), "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(received(proxy.get(without, url).json(), "X-Preview-Token").empty());  // on the same upstream connection
+  }
+}
+
+TEST_CASE("without a route, localhost is this machine") {
+  Workspace workspace({"--sniff-port-header", "--name", "local"});
+  Proxy proxy({}, &workspace);
+  const Context plain = proxy.context();
+  for (const std::string& host : {"localhost"s, "127.0.0.1"s, "app.localhost"s, "LOCALHOST."s, "[::ffff:127.0.0.1]"s})
+    each(host, [&] {
+      const Response response = proxy.get(plain, fmt::format("http://{}:{}/echo", host, workspace.http_port()));
+      INFO(response.head << response.body);
+      REQUIRE(response.status == 200);
+      CHECK(text_in(response.json(), "server") == "local");
+    });
+}
