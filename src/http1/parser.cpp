@@ -134,6 +134,7 @@ Error HeadParser::too_large(std::string_view data, std::size_t line) const {
 
 // Finds the empty line that ends the head, looking at every byte once however the head arrives.
 Result<std::size_t> HeadParser::scan(std::string_view data) {
+  if (data.empty()) return std::size_t{0};
   while (true) {
     const void* found = std::memchr(data.data() + scanned_, '\n', data.size() - scanned_);
     const std::size_t end = found ? static_cast<std::size_t>(static_cast<const char*>(found) - data.data()) + 1 : data.size();

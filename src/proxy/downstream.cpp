@@ -22,9 +22,21 @@ class RequestHandler final : public http::Handler {
   Entrance entrance_;
 };
 
-void abort_transport(void* transport) {
-  static_cast<net::Transport*>(transport)->abort(make_error(Errc::timeout, "nothing was sent"), false);
-}
+// A client that has not said anything yet: nothing is lost by closing it.
+class Silent final : public http::Drainable {
+ public:
+  Silent(Worker& worker, net::Transport& transport) : worker_(worker), transport_(transport) {
+    worker_.open().insert(this);
+    deadline_.after(worker_.options().http1.idle_timeout);
+  }
+  ~Silent() { worker_.open().erase(this); }
+  void drain() override { transport_.abort(make_error(Errc::closed, "shutting down"), false); }
+
+ private:
+  Worker& worker_;
+  net::Transport& transport_;
+  Deadline deadline_{[](void* self) { static_cast<Silent*>(self)->drain(); }, this};
+};
 
 }  // namespace
 
@@ -47,22 +59,28 @@ Protocol sniff(std::string_view bytes) {
   return Protocol::raw;
 }
 
+Task<void> refuse_tls(net::Transport& transport) {
+  // handshake_failure (RFC 8446 section 6): what a TLS client can show its user.
+  constexpr std::string_view kAlert("\x15\x03\x03\x00\x02\x02\x28", 7);
+  co_await net::write_all(transport, kAlert);
+}
+
 Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
-  const auto& options = worker.options().http1;
-  Deadline deadline(abort_transport, transport.get());
-  deadline.after(options.idle_timeout);
   // One byte tells HTTP/1 from TLS; the parser says what is wrong with anything else.
   Buffer seen;
-  auto read = co_await net::read_some(*transport, seen, kSniffed);
-  deadline.cancel();
-  if (!read || *read == 0) co_return;
+  {
+    Silent silent(worker, *transport);
+    auto read = co_await net::read_some(*transport, seen, kSniffed);
+    if (!read || *read == 0) co_return;
+  }
   const bool tls = seen.view().front() == 0x16;
-  transport->unread(seen.view());
-  seen.release();
   if (tls) {
     log::info("refused a TLS connection to the proxy port: not available yet");
+    co_await refuse_tls(*transport);
     co_return;
   }
+  transport->unread(seen.view());
+  seen.release();
   co_await serve_requests(worker, std::move(transport), std::move(entrance));
 }
 

@@ -14,6 +14,9 @@ Protocol sniff(std::string_view first_bytes);
 // Serves a client's connection to the proxy port.
 Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
 
+// Tells a TLS client that there is no TLS here.
+Task<void> refuse_tls(net::Transport& transport);
+
 // Serves HTTP on a transport whose protocol is known.
 Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
 

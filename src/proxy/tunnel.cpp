@@ -14,13 +14,14 @@ constexpr milliseconds kSilence{300};    // of the client, after which the works
 constexpr milliseconds kAmbiguous{1000};  // for bytes that may still become a request line; then they are what they are
 constexpr std::size_t kSniffed = 4096;
 
-class RawTunnel final : public Active {
+class RawTunnel final : public Active, public http::Drainable {
  public:
   RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target, std::unique_ptr<net::Transport> client)
       : worker_(worker), plan_(plan), target_(target), client_(*client), near_(std::move(client)) {
     link_after(session.active);
+    worker_.open().insert(this);
   }
-  ~RawTunnel() = default;
+  ~RawTunnel() { worker_.open().erase(this); }
 
   // Until it is clear what the client speaks. Http1, http2 and tls come with the transport, untouched; else all is done.
   Task<Protocol> run() {
@@ -65,6 +66,10 @@ class RawTunnel final : public Active {
     progress_.set();
   }
   bool is_tunnel() const override { return true; }
+  // A tunnel in which nobody has spoken carries nothing that could be lost.
+  void drain() override {
+    if (!client_done_ && !spoke_) cancel(Errc::closed);
+  }
 
  private:
   // Looks at the client's first bytes and puts them back.
@@ -200,10 +205,10 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
       co_await serve_requests(worker, std::move(transport), std::move(entrance));
       break;
     }
-    case Protocol::http2:
+    case Protocol::http2: log::info("closed a tunnel to {}: HTTP/2 inside it is not available yet", target.text()); break;
     case Protocol::tls:
-      log::info("closed a tunnel to {}: {} inside it is not available yet", target.text(),
-                protocol == Protocol::tls ? "TLS" : "HTTP/2");
+      log::info("closed a tunnel to {}: TLS inside it is not available yet", target.text());
+      co_await refuse_tls(*transport);
       break;
     case Protocol::raw:
     case Protocol::unknown: break;

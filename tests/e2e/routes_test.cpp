@@ -14,7 +14,8 @@ Strings received(const boost::json::object& echo, std::string_view name) {
   Strings out;
   const std::string start = std::string(name) + ": ";
   for (const std::string& field : echoed_fields(echo))
-    if (field.size() >= start.size() && strncasecmp(field.data(), start.data(), start.size()) == 0) out.push_back(field.substr(start.size()));
+    if (field.size() >= start.size() && strncasecmp(field.data(), start.data(), start.size()) == 0)
+      out.push_back(field.substr(start.size()));
   return out;
 }
 
@@ -45,8 +46,10 @@ TEST_CASE("route by morph domain: https, and the dev server sees localhost") {
   Workspace workspace;
   Proxy proxy({}, &workspace);
   const Context context = proxy.context({"--morph-id", "abc123", "--morph-domain-suffix", ".http.cloud.morph.test"});
-  const std::vector<std::pair<std::string, std::string>> targets = {
-      {"localhost:3000", "localhost:3000"}, {"127.0.0.1:8080", "127.0.0.1:8080"}, {"[::1]:8080", "[::1]:8080"}, {"localhost", "localhost"}};
+  const std::vector<std::pair<std::string, std::string>> targets = {{"localhost:3000", "localhost:3000"},
+                                                                    {"127.0.0.1:8080", "127.0.0.1:8080"},
+                                                                    {"[::1]:8080", "[::1]:8080"},
+                                                                    {"localhost", "localhost"}};
   for (const auto& [target, host] : targets)
     each(target, [&] {
       const auto echo = proxy.get(context, "http://" + target + "/echo", kForgery).json();
@@ -63,8 +66,8 @@ TEST_CASE("route by template: the URL filled in, its path in front, its own sche
   Workspace workspace({"--sniff-port-header"});
   Proxy proxy({"--resolve", fmt::format("*.plain.test=127.0.0.1:{}", workspace.http_port())}, &workspace);
   SECTION("all placeholders, over https") {
-    const Context context = proxy.context({"--template", "https://{port}-{id}-{scope}.{suffix}", "--morph-id", "vm", "--scope", "s1",
-                                           "--domain-suffix", "cmux.test"});
+    const Context context = proxy.context({"--template", "https://{port}-{id}-{scope}.{suffix}", "--morph-id", "vm", "--scope",
+                                           "s1", "--domain-suffix", "cmux.test"});
     const auto echo = proxy.get(context, "http://localhost:3000/echo", kForgery).json();
     CHECK(text_in(echo, "sni") == "3000-vm-s1.cmux.test");
     CHECK(received(echo, "Host") == Strings{"3000-vm-s1.cmux.test"});
@@ -126,8 +129,8 @@ TEST_CASE("route by cmuxProxyOrigin: that origin, with headers that say which po
     CHECK(received(echo, "X-Cmux-Workspace-Internal") == Strings{"x1"});
   });
   each("it comes before template and morph domain", [&] {
-    const Context context = proxy.context({"--cmux-proxy-origin", plain, "--template", "https://{port}.cmux.test", "--morph-id", "abc",
-                                           "--morph-domain-suffix", ".http.cloud.morph.test"});
+    const Context context = proxy.context({"--cmux-proxy-origin", plain, "--template", "https://{port}.cmux.test", "--morph-id",
+                                           "abc", "--morph-domain-suffix", ".http.cloud.morph.test"});
     CHECK(text_in(proxy.get(context, "http://localhost:3000/echo").json(), "role") == "inner");
   });
 }
@@ -162,7 +165,8 @@ TEST_CASE("the route's headers go on its requests, preflights and upgrades, once
   }
   SECTION("preflights") {
     Client client = proxy.connect();
-    const auto echo = client.ask(request_text("OPTIONS", url, context, "Origin: http://localhost:1\r\nAccess-Control-Request-Method: PUT\r\n"));
+    const auto echo =
+        client.ask(request_text("OPTIONS", url, context, "Origin: http://localhost:1\r\nAccess-Control-Request-Method: PUT\r\n"));
     CHECK(received(echo.json(), "X-Preview-Token") == Strings{"s3cret"});
   }
   SECTION("requests in a tunnel") {
@@ -178,8 +182,8 @@ TEST_CASE("the route's headers go on its requests, preflights and upgrades, once
     CHECK(received(echo, "Upgrade") == Strings{"something/1"});
   }
   SECTION("raw tunnels through a cmuxProxyOrigin") {
-    const Context raw = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--scope", "ws7",
-                                       "--header", "X-Preview-Token: s3cret"});
+    const Context raw = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()),
+                                       "--scope", "ws7", "--header", "X-Preview-Token: s3cret"});
     Client client = tunnel(proxy, raw, "localhost:2222");
     CHECK(client.read_until("\r\n") == "SSH-2.0-fake\r\n");
     const auto connect = workspace.get("/last-connect");

@@ -8,7 +8,7 @@
 
 namespace e2e {
 
-enum class After { open, closed };           // the client's connection, once the answer is there
+enum class After { open, closed };        // the client's connection, once the answer is there
 enum class Reach { untouched, reached };  // may the workspace have seen the request?
 
 struct Row {

@@ -126,43 +126,43 @@ TEST_CASE("streaming: every piece of a response arrives before the next one is t
     for (int i = 0; i < 20; ++i) {
       const std::string event = fmt::format("data: event {}\n\n", i);
       peer.send(fmt::format("{:x}\r\n{}\r\n", event.size(), event));
-      client.read_until(event, 2s);
+      client.read_until(event, 5s);
     }
     peer.send("0\r\n\r\n");
     client.read_until("0\r\n\r\n");
   }
   SECTION("the first of them together with the head, and two at once") {
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n");
-    client.read_until("first", 2s);
+    client.read_until("first", 5s);
     peer.send("6\r\nsecond\r\n5\r\nthird\r\n");
-    client.read_until("second", 2s);
-    client.read_until("third", 2s);
+    client.read_until("second", 5s);
+    client.read_until("third", 5s);
   }
   SECTION("chunks that are cut anywhere") {
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (const char* const size : {"6", "6\r", "6\r\n"}) {
       peer.send(fmt::format("5\r\nwhole\r\n{}", size));
-      client.read_until("whole", 2s);
+      client.read_until("whole", 5s);
       peer.send(fmt::format("{}par", std::string_view("6\r\n").substr(std::string_view(size).size())));
-      client.read_until("par", 2s);
+      client.read_until("par", 5s);
       peer.send("ted\r");
-      client.read_until("ted", 2s);
+      client.read_until("ted", 5s);
       peer.send("\n");
     }
   }
   SECTION("a body of known length") {
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\nfirst");
-    client.read_until("first", 2s);
+    client.read_until("first", 5s);
     for (int i = 0; i < 10; ++i) {
       peer.send(fmt::format("data: event {}\n\n", i));
-      client.read_until(fmt::format("data: event {}\n\n", i), 2s);
+      client.read_until(fmt::format("data: event {}\n\n", i), 5s);
     }
   }
   SECTION("a body that ends with the connection") {
     peer.send("HTTP/1.1 200 OK\r\n\r\nfirst");
-    client.read_until("first", 2s);
+    client.read_until("first", 5s);
     peer.send("second");
-    client.read_until("second", 2s);
+    client.read_until("second", 5s);
     peer.close();
     client.read_until("0\r\n\r\n");
   }
@@ -188,20 +188,20 @@ TEST_CASE("streaming: every piece of a request's body arrives before the next on
   Client client = proxy.connect();
   SECTION("chunks") {
     client.send(request_text("POST", "http://localhost:3000/mirror", context, "Transfer-Encoding: chunked\r\n") + "5\r\nfirst\r\n");
-    client.read_until("first", 2s);
+    client.read_until("first", 5s);
     for (int i = 0; i < 20; ++i) {
       client.send(fmt::format("8\r\npiece {:02}\r\n", i));
-      client.read_until(fmt::format("piece {:02}", i), 2s);
+      client.read_until(fmt::format("piece {:02}", i), 5s);
     }
     client.send("0\r\n\r\n");
     client.read_until("0\r\n\r\n");
   }
   SECTION("a body of known length") {
     client.send(request_text("POST", "http://localhost:3000/mirror", context, "Content-Length: 165\r\n") + "first");
-    client.read_until("first", 2s);
+    client.read_until("first", 5s);
     for (int i = 0; i < 20; ++i) {
       client.send(fmt::format("piece {:02}", i));
-      client.read_until(fmt::format("piece {:02}", i), 2s);
+      client.read_until(fmt::format("piece {:02}", i), 5s);
     }
     client.read_until("0\r\n\r\n");
   }
