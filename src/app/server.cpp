@@ -254,7 +254,7 @@ class Server final : public admin::Instance {
     if (number == SIGHUP) return reread();
     if (!stopping_) return shut_down();
     log::info("stopping at once");
-    loop_.stop();
+    if (drained_) drained_->set();
   }
 
   void reread() {
@@ -276,26 +276,25 @@ class Server final : public admin::Instance {
   Task<void> drain() {
     workers_.front()->post([this] { proxy_listener_->close(); });
     close_admin();
-    Event drained;
-    std::size_t left = workers_.size();
-    Deadline late([](void* event) { static_cast<Event*>(event)->set(); }, &drained);
+    // Shared with the workers' answers: one may come when the time is over.
+    auto drained = std::make_shared<Event>();
+    auto left = std::make_shared<std::size_t>(workers_.size());
+    drained_ = drained.get();
+    Deadline late([](void* event) { static_cast<Event*>(event)->set(); }, drained_);
     late.after(std::max(settings_.drain_timeout, milliseconds(1)));
-    // Outlives this coroutine: a worker may still call back after the time is over.
-    struct State { Event* event; std::size_t left; };
-    auto state = std::make_shared<State>(State{&drained, left});
     for (auto& worker : workers_) {
       proxy::Worker* const told = worker.get();
-      told->post([this, told, state] {
-        told->drain([this, state] {
-          loop_.post([state] {
-            if (--state->left == 0 && state->event) state->event->set();
+      told->post([this, told, drained, left] {
+        told->drain([this, drained, left] {
+          loop_.post([drained, left] {
+            if (--*left == 0) drained->set();
           });
         });
       });
     }
-    co_await drained;
-    if (state->left > 0) log::info("closing what is still open after {} s", settings_.drain_timeout.count() / 1000.0);
-    state->event = nullptr;
+    co_await *drained;
+    drained_ = nullptr;
+    if (*left > 0) log::info("closing what is still open");
     loop_.stop();
   }
 
@@ -316,6 +315,7 @@ class Server final : public admin::Instance {
   std::string proxy_, admin_;
   Clock::time_point started_ = Clock::now();
   bool stopping_ = false;
+  Event* drained_ = nullptr;  // while draining: set to end it
 };
 
 }  // namespace

@@ -53,13 +53,27 @@ void BodyReader::start(Framing framing, std::uint64_t length) {
 }
 
 bool BodyReader::ready(const Buffer& in) const {
+  std::string_view rest = in.view().substr(given_);
+  const auto ends_trailers = [](std::string_view lines) { return lines.starts_with("\r\n") || lines.find("\r\n\r\n") != std::string_view::npos; };
   switch (state_) {
     case State::done: return true;
     case State::length:
     case State::until_close:
-    case State::data: return in.size() > given_;
-    default: return in.view().find('\n', given_) != std::string_view::npos;
+    case State::data: return !rest.empty();
+    case State::trailer: return ends_trailers(rest);
+    case State::data_end:
+      if (rest.size() < 2) return false;
+      rest.remove_prefix(2);
+      [[fallthrough]];
+    case State::size: {
+      const std::size_t newline = rest.find('\n');
+      if (newline == std::string_view::npos) return false;
+      const bool last = rest.front() == '0';  // a size with a leading zero is taken for one too: then it is merely not ready yet
+      rest.remove_prefix(newline + 1);
+      return last ? ends_trailers(rest) : !rest.empty();
+    }
   }
+  return false;
 }
 
 Result<BodyReader::Piece> BodyReader::next(Buffer& in) {

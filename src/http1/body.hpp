@@ -21,7 +21,7 @@ class BodyReader {
   Result<Piece> end_of_input() const;
   // Drops the last piece from the buffer: what is left then belongs to the next message.
   void settle(Buffer& in) { in.consume(std::exchange(given_, 0)); }
-  // next() would not be starved.
+  // next() would surely not be starved. Never wrong when it says so: who asks holds back what was read before.
   bool ready(const Buffer& in) const;
   bool done() const { return state_ == State::done; }
   // How many body bytes follow without framing in between: what may be read into a large buffer.

@@ -18,8 +18,9 @@ bool ClientConnection::reusable() {
   return in_.empty();  // bytes that nobody asked for make the next response doubtful
 }
 
-bool ClientConnection::has_ended() {
-  transport_->readable().set();
+bool ClientConnection::has_ended(bool ask) {
+  if (ask) transport_->readable().set();
+  if (!transport_->may_read()) return false;
   const net::Io io = transport_->read(in_.prepare(1));
   if (io.state == net::Io::State::moved) in_.commit(io.count);  // whatever it says, nobody asked: not reusable
   else in_.release();

@@ -26,11 +26,14 @@ struct Lengths {
 Result<Lengths> read_lengths(const Head& head) {
   Lengths out;
   std::string_view last_coding;
-  unsigned codings = 0;
+  unsigned codings = 0, chunked = 0;
   for (const auto field : head.fields) {
     if (field.known == Name::transfer_encoding) {
       unsigned here = 0;
-      http::for_each_token(field.value, [&](std::string_view coding) { last_coding = coding, ++codings, ++here; });
+      http::for_each_token(field.value, [&](std::string_view coding) {
+        last_coding = coding, ++codings, ++here;
+        chunked += http::equal_ignoring_case(coding, "chunked");
+      });
       if (here == 0) return malformed("empty Transfer-Encoding");
     }
     if (field.known == Name::content_length) {
@@ -46,6 +49,7 @@ Result<Lengths> read_lengths(const Head& head) {
   if (out.content_length) return malformed("Content-Length together with Transfer-Encoding");
   if (head.version == 10) return malformed("Transfer-Encoding in HTTP/1.0");
   if (!http::equal_ignoring_case(last_coding, "chunked")) return malformed("Transfer-Encoding does not end in chunked");
+  if (chunked > 1) return malformed("Transfer-Encoding is chunked twice");
   if (codings > 1) return malformed("a transfer coding besides chunked", 501);
   out.chunked = true;
   return out;

@@ -37,6 +37,7 @@ class SocketTransport final : public Transport {
   void abort(Error error, bool hard) noexcept override;
   bool hung_up() const override { return pollable_.hung_up; }
   bool broken() const override;
+  bool may_read() const override { return pollable_.readable.is_set(); }
   void on_hang_up(void (*callback)(void*), void* argument) override;
   Endpoint peer() const override;
   Endpoint local() const;

@@ -70,7 +70,6 @@ TlsTransport::TlsTransport(std::unique_ptr<Transport> lower, SSL* ssl) : lower_(
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_mode(ssl_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
-  SSL_set_options(ssl_, SSL_OP_IGNORE_UNEXPECTED_EOF);  // HTTP's own framing tells a cut message from a whole one
   SSL_set_read_ahead(ssl_, 1);
 }
 
@@ -87,6 +86,12 @@ Io TlsTransport::outcome(int returned, bool reading) {
     case SSL_ERROR_WANT_READ: (reading ? read_wants_write_ = false : write_wants_read_ = true); return Io::blocked();
     case SSL_ERROR_WANT_WRITE: (reading ? read_wants_write_ = true : write_wants_read_ = false); return Io::blocked();
     case SSL_ERROR_ZERO_RETURN: return Io::end();
+    case SSL_ERROR_SSL:
+      // The end without a close_notify. HTTP's framing tells a cut message from a whole one, but for a body that has none.
+      if (!SSL_is_init_finished(ssl_) || ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) break;
+      ERR_clear_error();
+      cut_off_ = true;
+      return Io::end();
     default: break;
   }
   failed_ = true;

@@ -25,6 +25,8 @@ class TlsTransport final : public Transport {
   bool broken() const override { return lower_->broken(); }
   void on_hang_up(void (*callback)(void*), void* argument) override { lower_->on_hang_up(callback, argument); }
   Endpoint peer() const override { return lower_->peer(); }
+  bool may_read() const override { return lower_->may_read() || SSL_has_pending(ssl_); }
+  bool cut_off() const override { return cut_off_; }
   std::string_view alpn() const override;
   SSL* ssl() const { return ssl_; }
 
@@ -36,7 +38,7 @@ class TlsTransport final : public Transport {
 
   std::unique_ptr<Transport> lower_;
   SSL* ssl_;
-  bool read_wants_write_ = false, write_wants_read_ = false, write_ended_ = false, failed_ = false;
+  bool read_wants_write_ = false, write_wants_read_ = false, write_ended_ = false, failed_ = false, cut_off_ = false;
 };
 
 }  // namespace cmux::net

@@ -54,6 +54,11 @@ class Transport {
   // The connection was reset, or is half-closed at the most: the difference between a peer that is gone and one that said its last.
   virtual bool broken() const = 0;
 
+  // A read may give something; false: it surely would not, as far as the loop knows.
+  virtual bool may_read() const = 0;
+  // The end came without the farewell that TLS has: a message that only the connection's end delimits may be cut.
+  virtual bool cut_off() const { return false; }
+
   const Error& error() const { return error_; }
 
   // Puts bytes back; they are read again before anything else.

@@ -227,8 +227,13 @@ Task<void> Exchange::forward() {
       ++worker_.count().retried;
       continue;
     }
-    if (responded_) {
+    if (error.code == Errc::cancelled) {
+      // The client has gone, or the context: nobody is left to be told.
+      if (record_) record_->error = name_of(error.code);
+      downstream_.reset(error.code);
+    } else if (responded_) {
       if (record_) record_->error = name_of(error.code), record_->detail = error.detail;
+      if (!cancelled_) co_await downstream_.write_body({}, Next::later);  // what was held back to go out with more
       downstream_.reset(error.code);
     } else {
       co_await refuse(refusal_of(error));
@@ -250,12 +255,7 @@ Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
   if (sent && body) uploading.spawn(upload(upstream));
   if (sent) outcome = co_await respond(upstream);
   else outcome = sent.error();
-  if (!outcome && outcome.error().side == Side::local) {
-    Error error = outcome.error();
-    error.side = Side::upstream;
-    error.detail = fmt::format("{}: {}", plan_->origin.text(), error.detail);
-    outcome = error;
-  }
+  if (!outcome && outcome.error().side != Side::downstream) outcome = upstream::upstream_error(outcome.error(), plan_->origin);
   if (uploading.running() > 0) {
     // The exchange is over before its request is: nobody reads the rest.
     downstream_.abandon_body();
@@ -315,7 +315,6 @@ Task<void> Exchange::refuse(Refusal refusal) {
     record_->detail = refusal.detail;
   }
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
-  if (cancelled_) co_return downstream_.reset(*cancelled_);
   co_await reply(downstream_, request_, refusal);
 }
 

@@ -11,13 +11,13 @@ namespace {
 
 constexpr std::string_view kAlpn = "\x08http/1.1";
 
+}  // namespace
+
 Error upstream_error(Error error, const Origin& origin) {
   error.side = Side::upstream;
   if (error.detail.find(origin.host) == std::string::npos) error.detail = fmt::format("{}: {}", origin.text(), error.detail);
   return error;
 }
-
-}  // namespace
 
 std::string Origin::text() const {
   const bool ipv6 = host.find(':') != std::string::npos;
@@ -49,7 +49,7 @@ Task<Result<Lease>> Pool::acquire(const Origin& origin, Reuse reuse, bool timed)
     auto pooled = std::move(list.back());
     list.pop_back();
     pooled->connection.watch_idle(nullptr, nullptr, milliseconds(0));
-    if (!pooled->connection.reusable() || (reuse == Reuse::checked && pooled->connection.has_ended())) continue;
+    if (!pooled->connection.reusable() || pooled->connection.has_ended(reuse == Reuse::checked)) continue;
     lease.pooled_ = std::move(pooled);
     lease.opening_.reused = true;
     co_return std::move(lease);

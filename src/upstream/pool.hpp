@@ -21,6 +21,9 @@ struct PoolOptions {
   std::size_t max_idle = 64;          // an origin
 };
 
+// The error as one of the upstream side, naming the origin.
+Error upstream_error(Error error, const Origin& origin);
+
 // What opening took, and whether that was needed; for events and timing tables.
 struct Opening {
   bool reused = false;

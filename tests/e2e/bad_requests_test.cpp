@@ -225,3 +225,33 @@ TEST_CASE("chunks that are none end the request, and what follows is no request"
   check_rows(proxy, workspace, proxy.routed(), rows);
   CHECK(workspace.get("/visits/smuggled").at("visits") == 0);
 }
+
+TEST_CASE("requests that are odd but right are served, and go upstream in their plain form") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = proxy.routed();
+  const std::vector<std::pair<std::string, std::string>> rows = {
+      {"chunk extension", chunked("5;name=value\r\nhello\r\n0;last\r\n\r\n")},
+      {"quoted chunk extension", chunked("5;a=\"b c\";d\r\nhello\r\n0\r\n\r\n")},
+      {"leading zeros", chunked("00000001\r\nh\r\n0004\r\nello\r\n0000\r\n\r\n")},
+      {"a chunk of each size", chunked("1\r\nh\r\n1\r\ne\r\n3\r\nllo\r\n0\r\n\r\n")},
+      {"trailers", chunked("5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n")},
+      {"Chunked in capitals", with("Transfer-Encoding: CHUNKED\r\n", "5\r\nhello\r\n0\r\n\r\n")},
+      {"an empty list item", with("Transfer-Encoding: , chunked\r\n", "5\r\nhello\r\n0\r\n\r\n")},
+      {"the same length twice", with("Content-Length: 5\r\nContent-Length: 5\r\n", "hello")},
+      {"zeros in front of the length", with("Content-Length: 0005\r\n", "hello")},
+      {"spaces around the length", with("Content-Length: \t 5 \t\r\n", "hello")},
+      {"empty lines in front", "\r\n\r\n" + with("Content-Length: 5\r\n", "hello")},
+      {"bytes above ASCII in a value", with("X-Name: Zo\xc3\xab\r\nContent-Length: 5\r\n", "hello")},
+  };
+  const std::string hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+  Client client = proxy.connect();
+  for (const auto& [name, bytes] : rows)
+    each(name, [&] {
+      const Response response = client.ask(filled(bytes, context.auth_line()));
+      INFO(response.head << response.body);
+      REQUIRE(response.status == 200);
+      CHECK(response.json().at("sha256") == hello.c_str());
+    });
+  CHECK(workspace.malformed() == 0);
+}

@@ -1,4 +1,5 @@
-// After load, and after everything that can be cut off was cut off, the proxy is what it was: the same descriptors, the same memory.
+// After load, and after everything that can be cut off was cut off, the proxy is what it was: the same descriptors, the same
+// memory.
 #include <array>
 #include <random>
 
@@ -12,8 +13,8 @@ constexpr std::size_t kSlackKb = 2'000;
 struct Setup {
   Workspace workspace;
   Proxy proxy{{"--log-level", "error"}, &workspace};
-  Context plain = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id", "abc", "--scope",
-                                 "base", "--domain-suffix", "cmux.test"});
+  Context plain = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id",
+                                 "abc", "--scope", "base", "--domain-suffix", "cmux.test"});
   Context secured = proxy.routed();
   std::int64_t fds = 0;
   std::size_t pss = 0;
@@ -42,12 +43,10 @@ struct Setup {
     CHECK(eventually([&] { return is_quiet(); }));
     INFO(boost::json::serialize(status()));
     CHECK(eventually([&] { return open_fds() == fds; }));
-    CHECK(open_fds() <= fds);
     CHECK(eventually([&] { return counter(workspace, "tunnels") == 0; }));
     if (slow()) return;
     eventually([&] { return proxy.process().pss_kb() <= pss + kSlackKb; }, 3s);
     CHECK(proxy.process().pss_kb() <= pss + kSlackKb);
-    WARN(fmt::format("{} KB at first, {} KB now, {} KB at most", pss, proxy.process().pss_kb(), proxy.process().peak_kb()));
   }
 };
 
@@ -70,7 +69,8 @@ void load(Setup& setup, std::int64_t count) {
 // A client that has got to some stage of its life.
 Client begin(Setup& setup, unsigned stage, unsigned wait) {
   Client client = setup.proxy.connect();
-  const std::string connect = fmt::format("CONNECT localhost:5432 HTTP/1.1\r\nHost: localhost:5432\r\n{}\r\n", setup.plain.auth_line());
+  const std::string connect =
+      fmt::format("CONNECT localhost:5432 HTTP/1.1\r\nHost: localhost:5432\r\n{}\r\n", setup.plain.auth_line());
   switch (stage) {
     case 0: break;
     case 1: client.send(setup.request("/").substr(0, 40)); break;  // within the head
@@ -95,7 +95,9 @@ Client begin(Setup& setup, unsigned stage, unsigned wait) {
       break;
     case 7: {  // a WebSocket
       std::string head = setup.request("/ws");
-      client.send(head.substr(0, head.size() - 2) + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+      client.send(head.substr(0, head.size() - 2) +
+                  "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                  "dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
       if (wait) client.read_response();
       break;
     }
@@ -123,25 +125,21 @@ void abort_clients(Setup& setup, std::int64_t count) {
 }
 
 void abort_upstreams(Setup& setup, std::int64_t count) {
-  static constexpr const char* kPaths[] = {"reset", "close", "half-head", "short", "half-reset", "half-chunk", "no-last-chunk", "chunk", "garbage", "cl-te", "switch"};
+  static constexpr const char* kPaths[] = {"reset",         "close", "half-head", "short", "half-reset", "half-chunk",
+                                           "no-last-chunk", "chunk", "garbage",   "cl-te", "switch"};
   Client client = setup.proxy.connect();
   for (std::int64_t i = 0; i < count; ++i) {
     client.send(setup.request(fmt::format("/broken/{}", kPaths[static_cast<std::size_t>(i) % std::size(kPaths)]), i % 20 == 0));
-    const std::string head = client.read_until("\r\n\r\n");
-    if (head.starts_with("HTTP/1.1 502 ")) {
-      const std::size_t length = head.find("ontent-Length: ");
-      if (length == std::string::npos) FAIL("no length: " << head);
-      client.read_exactly(std::stoul(head.substr(length + 15)));
-    } else {
-      if (!client.closed_by_peer()) FAIL("neither 502 nor closed: " << head);
-      client.connect(setup.proxy.port());
-    }
+    const std::string start = client.read_some();
+    if (start.starts_with("HTTP/1.1 502 ")) continue;  // came in one write
+    if (!client.closed_by_peer()) FAIL("neither 502 nor closed: " << start);
+    client.connect(setup.proxy.port());
   }
 }
 
 }  // namespace
 
-TEST_CASE("soak: 100,000 requests leave nothing behind") {
+TEST_CASE("soak: 100 000 requests leave nothing behind") {
   Setup setup;
   load(setup, scaled(20'000));
   setup.measure();
@@ -149,16 +147,17 @@ TEST_CASE("soak: 100,000 requests leave nothing behind") {
   setup.check();
 }
 
-TEST_CASE("soak: 5,000 clients that leave, at any stage, leave nothing behind") {
+TEST_CASE("soak: 5000 clients that leave at any stage leave nothing behind") {
   Setup setup;
-  abort_clients(setup, scaled(1'000));
+  // As many to warm up: how much the allocator keeps depends on how many were there at once, and they leave in the same order.
+  abort_clients(setup, scaled(5'000));
   setup.measure();
   abort_clients(setup, scaled(5'000));
   setup.check();
   CHECK(setup.proxy.get(setup.plain, "http://localhost:3000/").status == 200);
 }
 
-TEST_CASE("soak: 5,000 upstreams that break leave nothing behind") {
+TEST_CASE("soak: 5000 upstreams that break leave nothing behind") {
   Setup setup;
   abort_upstreams(setup, scaled(1'000));
   setup.measure();
@@ -167,17 +166,19 @@ TEST_CASE("soak: 5,000 upstreams that break leave nothing behind") {
   CHECK(setup.proxy.get(setup.secured, "http://localhost:3000/").status == 200);
 }
 
-TEST_CASE("soak: 1,000 contexts made and released leave nothing behind") {
+TEST_CASE("soak: 1000 contexts made and released leave nothing behind") {
   Setup setup;
   const auto cycle = [&] {
     const auto before = number_in(setup.status(), "contexts");
     Strings ids;
     for (std::int64_t i = 0; i < scaled(1'000); ++i) {
-      const Response made = setup.proxy.api("POST", "/v1/contexts", R"({"webContentsId":7,"route":{"morphId":"abc","scope":"base","domainSuffix":"cmux.test"}})");
+      const Response made = setup.proxy.api(
+          "POST", "/v1/contexts", R"({"webContentsId":7,"route":{"morphId":"abc","scope":"base","domainSuffix":"cmux.test"}})");
       if (made.status != 201) FAIL(made.head << made.body);
     }
     CHECK(number_in(setup.status(), "contexts") == before + scaled(1'000));
-    CHECK(setup.proxy.api("DELETE", "/v1/contexts?webContentsId=7").json().at("released").as_array().size() == static_cast<std::size_t>(scaled(1'000)));
+    CHECK(setup.proxy.api("DELETE", "/v1/contexts?webContentsId=7").json().at("released").as_array().size() ==
+          static_cast<std::size_t>(scaled(1'000)));
     CHECK(number_in(setup.status(), "contexts") == before);
   };
   cycle();

@@ -6,7 +6,7 @@
 namespace e2e {
 namespace {
 
-constexpr std::size_t kPeakKb = 20'000;    // however large the body is
+constexpr std::size_t kPeakKb = 20'000;  // however large the body is
 constexpr std::int64_t kGigabyte = 1 << 30;
 
 // The fixture's bytes: byte i is 33 + i % 89. Any whole number of periods repeats.
@@ -50,7 +50,8 @@ std::string pattern_digest(std::int64_t size) {
   const std::string block = pattern();
   Digest digest;
   for (; size > 0; size -= static_cast<std::int64_t>(block.size()))
-    digest.add(std::string_view(block).substr(0, static_cast<std::size_t>(std::min(size, static_cast<std::int64_t>(block.size())))));
+    digest.add(
+        std::string_view(block).substr(0, static_cast<std::size_t>(std::min(size, static_cast<std::int64_t>(block.size())))));
   return digest.hex();
 }
 
@@ -89,7 +90,8 @@ TEST_CASE("streaming: an upload of 1 GB, in bounded memory") {
   client.send(request_text("PUT", "http://localhost:3000/upload", context, fmt::format("Content-Length: {}\r\n", size)));
   const std::string block = pattern();
   for (std::int64_t left = size; left > 0; left -= static_cast<std::int64_t>(block.size()))
-    REQUIRE(client.send(std::string_view(block).substr(0, static_cast<std::size_t>(std::min(left, static_cast<std::int64_t>(block.size()))))));
+    REQUIRE(client.send(
+        std::string_view(block).substr(0, static_cast<std::size_t>(std::min(left, static_cast<std::int64_t>(block.size()))))));
   const auto answer = client.read_response().json();
   CHECK(number_in(answer, "length") == size);
   CHECK(text_in(answer, "sha256") == pattern_digest(size));
@@ -102,9 +104,11 @@ TEST_CASE("streaming: 100 MB in chunks, through curl") {
   const Context context = proxy.routed();
   const std::int64_t size = scaled(100 << 20);
   TempDir folder;
-  const Run fetched = run({"curl", "-sS", "--noproxy", "", "-x", context.proxy_url, "-o", folder / "body", fmt::format("http://localhost:3000/chunked/{}", size)});
+  const Run fetched = run({"curl", "-sS", "--noproxy", "", "-x", context.proxy_url, "-o", folder / "body",
+                           fmt::format("http://localhost:3000/chunked/{}", size)});
   REQUIRE(fetched.exit == 0);
-  const Run sent = run({"curl", "-sS", "--noproxy", "", "-x", context.proxy_url, "-H", "Transfer-Encoding: chunked", "-T", folder / "body", "http://localhost:3000/upload"});
+  const Run sent = run({"curl", "-sS", "--noproxy", "", "-x", context.proxy_url, "-H", "Transfer-Encoding: chunked", "-T",
+                        folder / "body", "http://localhost:3000/upload"});
   REQUIRE(sent.exit == 0);
   CHECK(number_in(sent.json().as_object(), "length") == size);
   CHECK(text_in(sent.json().as_object(), "sha256") == pattern_digest(size));
@@ -187,7 +191,8 @@ TEST_CASE("streaming: every piece of a request's body arrives before the next on
   const Context context = proxy.routed();
   Client client = proxy.connect();
   SECTION("chunks") {
-    client.send(request_text("POST", "http://localhost:3000/mirror", context, "Transfer-Encoding: chunked\r\n") + "5\r\nfirst\r\n");
+    client.send(request_text("POST", "http://localhost:3000/mirror", context, "Transfer-Encoding: chunked\r\n") +
+                "5\r\nfirst\r\n");
     client.read_until("first", 5s);
     for (int i = 0; i < 20; ++i) {
       client.send(fmt::format("8\r\npiece {:02}\r\n", i));

@@ -20,8 +20,8 @@ inline bool slow() { return std::getenv("CMUX_E2E_SLOW") != nullptr; }
 inline std::int64_t scaled(std::int64_t count) { return slow() ? std::max<std::int64_t>(1, count / 10) : count; }
 
 // A request as clients send it to a proxy. `fields` are whole lines with their ends; a body gets its Content-Length.
-inline std::string request_text(std::string_view method, std::string_view url, const Context& context, std::string_view fields = {},
-                                std::string_view body = {}) {
+inline std::string request_text(std::string_view method, std::string_view url, const Context& context,
+                                std::string_view fields = {}, std::string_view body = {}) {
   const std::string_view rest = url.substr(url.find("://") + 3);
   const std::string length = body.empty() ? std::string() : fmt::format("Content-Length: {}\r\n", body.size());
   return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n{}{}{}\r\n{}", method, url, rest.substr(0, rest.find_first_of("/?")),
@@ -31,7 +31,8 @@ inline std::string request_text(std::string_view method, std::string_view url, c
 // CONNECT, answered with 200.
 inline Client tunnel(const Proxy& proxy, const Context& context, std::string_view authority) {
   Client client = proxy.connect();
-  const Response answer = client.ask(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n{1}\r\n", authority, context.auth_line()), "CONNECT");
+  const Response answer =
+      client.ask(fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n{1}\r\n", authority, context.auth_line()), "CONNECT");
   if (answer.status != 200) FAIL("CONNECT " << authority << ":\n" << answer.head << answer.body);
   return client;
 }
@@ -48,7 +49,9 @@ inline std::string text_in(const boost::json::object& object, std::string_view k
   return {value->as_string().data(), value->as_string().size()};
 }
 
-inline std::int64_t counter(const Workspace& workspace, std::string_view name) { return number_in(workspace.get("/connections"), name); }
+inline std::int64_t counter(const Workspace& workspace, std::string_view name) {
+  return number_in(workspace.get("/connections"), name);
+}
 inline std::int64_t aborted(const Workspace& workspace) { return number_in(workspace.get("/aborted"), "hang"); }
 inline std::int64_t visits(const Workspace& workspace, std::string_view key) {
   return number_in(workspace.get(fmt::format("/visits/{}", key)), "visits");

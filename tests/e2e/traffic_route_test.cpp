@@ -32,8 +32,8 @@ TEST_CASE("route: every spelling of this machine goes to the workspace") {
   Workspace workspace;
   Proxy proxy({}, &workspace);
   const Context context = proxy.routed();
-  for (const char* const host : {"localhost", "LOCALHOST", "localhost.", "app.localhost", "a.b.localhost", "127.0.0.1", "127.9.8.7", "[::1]",
-                                 "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "[0:0:0:0:0:0:0:1]"}) {
+  for (const char* const host : {"localhost", "LOCALHOST", "localhost.", "app.localhost", "a.b.localhost", "127.0.0.1",
+                                 "127.9.8.7", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "[0:0:0:0:0:0:0:1]"}) {
     INFO(host);
     CHECK(proxy.get(context, fmt::format("http://{}:3000/", host)).body == kHome);
   }
@@ -92,7 +92,8 @@ TEST_CASE("route: a context without one is a forward proxy, *.localhost needs no
   CHECK(echo.at("tls") == true);
   CHECK(text_in(echo, "sni") == "localhost");
   // Through --resolve as well.
-  const Run named = run({"curl", "-sS", "--noproxy", "", "-x", context.proxy_url, "--cacert", pki() + "/ca.crt", "https://cmux-q-base-1.cmux.test/"});
+  const Run named = run({"curl", "-sS", "--noproxy", "", "-x", context.proxy_url, "--cacert", pki() + "/ca.crt",
+                         "https://cmux-q-base-1.cmux.test/"});
   CHECK(named.out == "workspace q scope base port 1\n");
   // Plain HTTP in a CONNECT of such a context is none of the proxy's business.
   Client client = tunnel(proxy, context, fmt::format("127.0.0.1:{}", workspace.http_port()));
@@ -128,7 +129,9 @@ TEST_CASE("route: plain HTTP inside a CONNECT to localhost goes to the workspace
   CHECK(pipelined.read_response().status == 200);
   // The CONNECT and what follows in one segment.
   Client early = proxy.connect();
-  early.send(fmt::format("CONNECT localhost:3000 HTTP/1.1\r\nHost: localhost:3000\r\n{}\r\nGET / HTTP/1.1\r\nHost: localhost:3000\r\n\r\n", context.auth_line()));
+  early.send(fmt::format(
+      "CONNECT localhost:3000 HTTP/1.1\r\nHost: localhost:3000\r\n{}\r\nGET / HTTP/1.1\r\nHost: localhost:3000\r\n\r\n",
+      context.auth_line()));
   CHECK(early.read_response("CONNECT").status == 200);
   CHECK(early.read_response().body == kHome);
 }
@@ -137,8 +140,8 @@ TEST_CASE("route: two contexts see two workspaces at one URL, at once") {
   Workspace first({"--name", "one"}), second({"--name", "two"});
   Proxy proxy;
   const auto context_of = [&](const Workspace& workspace) {
-    return proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id", "abc", "--scope", "base",
-                          "--domain-suffix", "cmux.test"});
+    return proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id", "abc",
+                          "--scope", "base", "--domain-suffix", "cmux.test"});
   };
   const Context one = context_of(first), two = context_of(second);
   Client left = proxy.connect(), right = proxy.connect();
@@ -158,12 +161,15 @@ TEST_CASE("route: two contexts see two workspaces at one URL, at once") {
 TEST_CASE("route: headers of a route go to its destination and nowhere else") {
   Workspace workspace;
   Proxy proxy({}, &workspace);
-  const Context context = proxy.context({"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test", "--header", "X-Token: s3cret"});
+  const Context context =
+      proxy.context({"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test", "--header", "X-Token: s3cret"});
   const auto fields_at = [&](std::string_view url, std::string_view method) {
     Client client = proxy.connect();
     return echoed_fields(client.ask(request_text(method, url, context, "X-Token: mine\r\n")).json());
   };
-  const auto has = [](const Strings& fields, const std::string& wanted) { return std::find(fields.begin(), fields.end(), wanted) != fields.end(); };
+  const auto has = [](const Strings& fields, const std::string& wanted) {
+    return std::find(fields.begin(), fields.end(), wanted) != fields.end();
+  };
   for (const char* const method : {"GET", "OPTIONS"}) {
     CHECK(has(fields_at(kUrl + "/echo", method), "X-Token: s3cret"));
     CHECK_FALSE(has(fields_at(kUrl + "/echo", method), "X-Token: mine"));

@@ -7,8 +7,8 @@ namespace {
 struct Setup {
   Workspace workspace;
   Proxy proxy{{}, &workspace};
-  Context context = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id", "abc", "--scope",
-                                   "two", "--domain-suffix", "cmux.test", "--header", "X-Token: s3cret"});
+  Context context = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id",
+                                   "abc", "--scope", "two", "--domain-suffix", "cmux.test", "--header", "X-Token: s3cret"});
 };
 
 }  // namespace
@@ -27,7 +27,8 @@ TEST_CASE("tunnel: through cmuxProxyOrigin, the client speaks first") {
   CHECK(number_in(connect, "port") == 5432);
   CHECK(text_in(connect, "scope") == "two");
   Strings fields = echoed_fields(connect);
-  for (const char* const field : {"X-Cmux-Port-Internal: 5432", "X-Cmux-Host-Override: localhost:5432", "X-Cmux-Workspace-Internal: two", "X-Token: s3cret"}) {
+  for (const char* const field : {"X-Cmux-Port-Internal: 5432", "X-Cmux-Host-Override: localhost:5432",
+                                  "X-Cmux-Workspace-Internal: two", "X-Token: s3cret"}) {
     INFO(field);
     CHECK(std::find(fields.begin(), fields.end(), field) != fields.end());
   }

@@ -126,7 +126,8 @@ TEST_CASE("websocket: what refuses an upgrade reaches the client as it is, and t
 TEST_CASE("websocket: a handshake that is answered wrong is 502") {
   Setup setup;
   const bool through_connect = GENERATE(true, false);
-  for (const char* const path : {"/broken/ws-accept", "/broken/ws-no-accept", "/broken/ws-other", "/broken/reset", "/broken/garbage"}) {
+  for (const char* const path :
+       {"/broken/ws-accept", "/broken/ws-no-accept", "/broken/ws-other", "/broken/reset", "/broken/garbage"}) {
     INFO(path);
     Client client = setup.ask(through_connect, path);
     const Response answer = client.read_response();
@@ -138,7 +139,8 @@ TEST_CASE("websocket: a handshake that is answered wrong is 502") {
 TEST_CASE("websocket: an upgrade to any protocol, and each half closes on its own") {
   Setup setup;
   Client client = setup.proxy.connect();
-  client.send(request_text("GET", "http://localhost:3000/upgrade/my-proto%2F2?first=hi", setup.context, "Connection: upgrade\r\nUpgrade: my-proto/2\r\n"));
+  client.send(request_text("GET", "http://localhost:3000/upgrade/my-proto%2F2?first=hi", setup.context,
+                           "Connection: upgrade\r\nUpgrade: my-proto/2\r\n"));
   const Response opened = client.read_response();
   CHECK(opened.status == 101);
   CHECK(opened.header("upgrade") == "my-proto/2");
@@ -191,7 +193,8 @@ TEST_CASE("websocket: 64 MB in one message") {
       REQUIRE(count != 0);
       if (count > 0) {
         const std::size_t skip = received < 10 ? std::min<std::size_t>(10 - received, static_cast<std::size_t>(count)) : 0;
-        REQUIRE(std::all_of(block.begin() + static_cast<std::ptrdiff_t>(skip), block.begin() + count, [](char c) { return c == 'm'; }));
+        REQUIRE(std::all_of(block.begin() + static_cast<std::ptrdiff_t>(skip), block.begin() + count,
+                            [](char c) { return c == 'm'; }));
         received += static_cast<std::size_t>(count);
       }
     }
@@ -204,7 +207,8 @@ TEST_CASE("websocket: a tunnel that carries requests takes no second CONNECT") {
   Setup setup;
   Client client = tunnel(setup.proxy, setup.context, "localhost:3000");
   CHECK(client.ask("GET / HTTP/1.1\r\nHost: localhost:3000\r\n\r\n").status == 200);
-  const Response refused = client.ask(fmt::format("CONNECT localhost:3001 HTTP/1.1\r\nHost: localhost:3001\r\n{}\r\n", setup.context.auth_line()), "CONNECT");
+  const Response refused = client.ask(
+      fmt::format("CONNECT localhost:3001 HTTP/1.1\r\nHost: localhost:3001\r\n{}\r\n", setup.context.auth_line()), "CONNECT");
   CHECK(refused.status == 400);
 }
 

@@ -32,7 +32,8 @@ std::set<std::string> documented_operations() {
     if (path.empty() || !line.starts_with("    ") || line.starts_with("     ") || line.starts_with("    parameters")) continue;
     std::string method = line.substr(4, line.find(':') - 4);
     for (char& c : method) c = static_cast<char>(std::toupper(c));
-    out.insert(method + " " + path);
+    method += " " + path;
+    out.insert(method);
   }
   return out;
 }

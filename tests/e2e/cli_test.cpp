@@ -1,0 +1,267 @@
+// The command line: exit codes, what goes to which stream, and what it prints.
+#include "support.hpp"
+
+namespace e2e {
+namespace {
+
+const Strings kRoute{"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test"};
+
+Strings operator+(Strings left, const Strings& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+Run cmuxproxy(const Strings& arguments) {
+  static const TempDir home;
+  return run(Strings{binary()} + arguments, {"CMUXPROXY_RUNTIME_DIR=" + (home / "run"), "HOME=" + home.path});
+}
+
+// Exactly one JSON document and a line end.
+boost::json::object document(const Run& run) {
+  REQUIRE(run.out.ends_with("\n"));
+  CHECK(std::count(run.out.begin(), run.out.end(), '\n') == 1);
+  return run.json().as_object();
+}
+
+Strings keys(const boost::json::object& object) {
+  Strings out;
+  for (const auto& field : object) out.emplace_back(field.key().data(), field.key().size());
+  return out;
+}
+
+bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+TEST_CASE("cli: every command has --help with an example, on standard output") {
+  for (const Strings& command : {Strings{},
+                                 {"serve"},
+                                 {"ctx"},
+                                 {"ctx", "create"},
+                                 {"ctx", "list"},
+                                 {"ctx", "show"},
+                                 {"ctx", "release"},
+                                 {"probe"},
+                                 {"status"},
+                                 {"stop"},
+                                 {"version"}}) {
+    const Run help = cmuxproxy(command + Strings{"--help"});
+    INFO(help.out << help.err);
+    CHECK(help.exit == 0);
+    CHECK(help.err.empty());
+    CHECK(has(help.out, "Example"));
+    std::string line = "  cmuxproxy";
+    for (const std::string& word : command) line += " " + word;
+    CHECK(has(help.out, line));
+  }
+}
+
+TEST_CASE("cli: version") {
+  const Run text = cmuxproxy({"version"});
+  CHECK(text.exit == 0);
+  CHECK(text.out == "cmuxproxy " CMUXPROXY_VERSION "\n");
+  const Run json = cmuxproxy({"version", "--json"});
+  CHECK(document(json).at("version") == CMUXPROXY_VERSION);
+  CHECK(has(cmuxproxy({"--version"}).out, CMUXPROXY_VERSION));
+}
+
+TEST_CASE("cli: usage errors are exit 2, and say what is wrong and what is allowed") {
+  struct Row {
+    Strings arguments;
+    const char* named;
+    const char* allowed;
+  };
+  for (const Row& row : {
+           Row{{"ctx", "create", "--no-such-flag"}, "--no-such-flag", "--morph-id"},
+           Row{{"ctx", "list", "--morph-id", "a"}, "--morph-id", "--instance"},
+           Row{{"ctx", "create", "--format", "yaml"}, "yaml", "curl"},
+           Row{{"ctx", "create", "--json", "--format", "env"}, "--format env", "--json"},
+           Row{{"ctx", "create", "--ttl", "soon"}, "--ttl", "soon"},
+           Row{{"probe", "http://localhost:3000/", "--count", "0"}, "--count", "1"},
+           Row{{"serve", "--thread", "2"}, "--thread", "--threads"},
+           Row{{"serve", "--log-level", "loud"}, "loud", "debug"},
+           Row{{"nonsense"}, "nonsense", "serve"},
+           Row{{}, "", "serve"},
+       }) {
+    const Run refused = cmuxproxy(row.arguments);
+    INFO(row.named << " | " << refused.out << refused.err);
+    CHECK(refused.exit == 2);
+    CHECK(refused.out.empty());
+    CHECK(has(refused.err, row.named));
+    CHECK(has(refused.err, row.allowed));
+  }
+  Proxy proxy;
+  for (const Row& row : {
+           Row{{"ctx", "create", "--morph-id", "Bad_Id", "--scope", "base", "--domain-suffix", "cmux.test"},
+               "--morph-id",
+               "lower-case"},
+           Row{{"probe", "gopher://localhost/"}, "gopher", "http"},
+           Row{{"ctx", "create", "--morph-id", "abc"}, "--", ""},
+           Row{{"ctx", "create", "--from-url", "https://example.org/"}, "--from-url", ""},
+           Row{{"ctx", "create", "--owner-pid", "0"}, "--owner-pid", ""},
+           Row{Strings{"ctx", "create"} + kRoute + Strings{"--header", "no colon"}, "--header", ""},
+           Row{{"ctx", "release"}, "--all", "--web-contents-id"},
+           Row{{"ctx", "release", "--all", "ctx-0-0123456789abcdef"}, "--all", "ids"},
+       }) {
+    const Run refused = proxy.cli(row.arguments);
+    INFO(row.named << " | " << refused.out << refused.err);
+    CHECK(refused.exit == 2);
+    CHECK(refused.out.empty());
+    CHECK(has(refused.err, row.named));
+    CHECK(has(refused.err, row.allowed));
+  }
+  CHECK(proxy.cli({"ctx", "list", "--json"}).json().at("contexts").as_array().empty());
+}
+
+TEST_CASE("cli: without an instance everything is exit 3") {
+  for (const Strings& command : {Strings{"status"},
+                                 {"stop"},
+                                 {"ctx", "create"},
+                                 {"ctx", "list"},
+                                 {"ctx", "show", "ctx-0-1"},
+                                 {"ctx", "release", "--all"},
+                                 {"probe"},
+                                 {"probe", "http://localhost:3000/"}}) {
+    for (const Strings& json : {Strings{}, {"--json"}}) {
+      const Run refused = cmuxproxy(command + json);
+      INFO(command.front() << ": " << refused.out << refused.err);
+      CHECK(refused.exit == 3);
+      CHECK(refused.out.empty());
+      CHECK(has(refused.err, "cmuxproxy serve"));
+    }
+  }
+}
+
+TEST_CASE("cli: serve that cannot be is exit 1") {
+  Proxy proxy;
+  const Run second = run({binary(), "serve", "--listen", "127.0.0.1:0", "--instance", proxy.instance}, proxy.environment());
+  CHECK(second.exit == 1);
+  CHECK(second.out.empty());
+  CHECK(has(second.err, std::to_string(proxy.process().pid())));
+  const Run busy = run(
+      {binary(), "serve", "--listen", fmt::format("127.0.0.1:{}", proxy.port()), "--port-attempts", "1", "--instance", "other"},
+      proxy.environment());
+  CHECK(busy.exit == 1);
+  CHECK(has(busy.err, std::to_string(proxy.port())));
+}
+
+TEST_CASE("cli: ctx create in every format") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Run json =
+      proxy.cli(Strings{"ctx", "create", "--json", "--web-contents-id", "7", "--label", "my view", "--ttl", "1h"} + kRoute);
+  const auto context = document(json);
+  CHECK(json.err.empty());
+  CHECK(keys(context) == Strings{"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort",
+                                 "forwards", "label", "createdAt", "expiresAt"});
+  const std::string username = text_in(context, "username"), password = text_in(context, "password");
+  CHECK_THAT(text_in(context, "id"), Catch::Matches("ctx-7-[0-9a-f]{16}"));
+  CHECK_THAT(username, Catch::Matches("wc-7-[0-9a-f]{8}"));
+  CHECK_THAT(password, Catch::Matches("[0-9a-f]{24}"));
+  CHECK(number_in(context, "webContentsId") == 7);
+  CHECK(text_in(context, "proxy") == fmt::format("127.0.0.1:{}", proxy.port()));
+  CHECK(text_in(context, "proxyUrl") == fmt::format("http://{}:{}@127.0.0.1:{}", username, password, proxy.port()));
+  CHECK(boost::json::serialize(context.at("route")) == R"({"morphId":"abc","scope":"base","domainSuffix":"cmux.test"})");
+  CHECK(text_in(context, "label") == "my view");
+  CHECK_THAT(text_in(context, "expiresAt"), Catch::Matches("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"));
+  CHECK(text_in(context, "expiresAt") > text_in(context, "createdAt"));
+  CHECK(boost::json::serialize(context.at("forwards")) == "[]");
+  CHECK(context.at("dedicatedPort").is_null());
+  CHECK(keys(document(proxy.cli({"ctx", "create", "--format", "json"}))) == keys(context));
+
+  const Run text = proxy.cli(Strings{"ctx", "create", "--format", "text"} + kRoute);
+  for (const char* const part : {"id ", "proxyUrl ", "curl "}) CHECK(has(text.out, part));
+
+  const Run curl = proxy.cli(Strings{"ctx", "create", "--format", "curl"} + kRoute);
+  CHECK(curl.out.starts_with("curl "));
+  CHECK(std::count(curl.out.begin(), curl.out.end(), '\n') == 1);
+
+  // What a shell makes of the variables.
+  const Run env = proxy.cli(Strings{"ctx", "create", "--format", "env"} + kRoute);
+  const Run used =
+      run({"/bin/sh", "-c", env.out + "curl -s http://localhost:3000/; curl -s http://127.0.0.1:3001/; echo $CMUXPROXY_CONTEXT"},
+          {"NO_PROXY=localhost"});
+  CHECK_THAT(used.out,
+             Catch::Matches("workspace abc scope base port 3000\nworkspace abc scope base port 3001\nctx-0-[0-9a-f]{16}\n"));
+}
+
+TEST_CASE("cli: ctx list and show hide secrets") {
+  Proxy proxy;
+  const Context context = proxy.context(kRoute + Strings{"--header", "X-Token: s3cret-value", "--label", "one"});
+  const Run list = proxy.cli({"ctx", "list", "--json"}), show = proxy.cli({"ctx", "show", context.id, "--json"});
+  const Run list_text = proxy.cli({"ctx", "list"}), show_text = proxy.cli({"ctx", "show", context.id});
+  for (const Run* const each : {&list, &show, &list_text, &show_text}) {
+    INFO(each->out << each->err);
+    CHECK(each->exit == 0);
+    CHECK(has(each->out, context.id));
+    CHECK_FALSE(has(each->out + each->err, "s3cret-value"));
+    CHECK_FALSE(has(each->out + each->err, context.password));
+  }
+  CHECK(has(show.out, "X-Token"));
+  const auto contexts = document(list).at("contexts").as_array();
+  REQUIRE(contexts.size() == 1);
+  CHECK(contexts[0] == document(show));
+  CHECK(proxy.cli({"ctx", "list"}).err.empty());
+  const Run unknown = proxy.cli({"ctx", "show", "ctx-0-0123456789abcdef", "--json"});
+  CHECK(unknown.exit == 4);
+  CHECK(unknown.out.empty());
+  CHECK(has(unknown.err, "ctx-0-0123456789abcdef"));
+  CHECK(proxy.cli({"ctx", "show", "../status"}).exit == 4);
+}
+
+TEST_CASE("cli: ctx release") {
+  Proxy proxy;
+  const auto count = [&] { return proxy.cli({"ctx", "list", "--json"}).json().at("contexts").as_array().size(); };
+  const Context one = proxy.context(), two = proxy.context(), view = proxy.context({"--web-contents-id", "9"}),
+                other = proxy.context();
+  const Run some = proxy.cli({"ctx", "release", one.id, "ctx-0-0000000000000000", two.id, "--json"});
+  CHECK(some.exit == 4);
+  const auto done = document(some);
+  CHECK(done.at("released") == boost::json::array{one.id, two.id});
+  CHECK(done.at("unknown") == boost::json::array{"ctx-0-0000000000000000"});
+  CHECK(count() == 2);
+  CHECK(proxy.cli({"ctx", "release", one.id}).exit == 4);
+
+  CHECK(document(proxy.cli({"ctx", "release", "--web-contents-id", "9", "--json"})).at("released") ==
+        boost::json::array{view.id});
+  CHECK(proxy.cli({"ctx", "release", "--web-contents-id", "9"}).exit == 0);  // none left is as wanted
+  CHECK(count() == 1);
+  CHECK(has(proxy.cli({"ctx", "release", "--all"}).out, other.id));
+  CHECK(count() == 0);
+  CHECK(document(proxy.cli({"ctx", "release", "--all", "--json"})).at("released").as_array().empty());
+}
+
+TEST_CASE("cli: status and stop") {
+  Proxy proxy;
+  const auto status = document(proxy.cli({"status", "--json"}));
+  CHECK(text_in(status, "instance") == proxy.instance);
+  CHECK(number_in(status, "pid") == proxy.process().pid());
+  CHECK(text_in(status, "proxy") == fmt::format("127.0.0.1:{}", proxy.port()));
+  CHECK(text_in(status, "admin") == proxy.admin);
+  CHECK(has(proxy.cli({"status"}).out, proxy.instance));
+  CHECK_FALSE(has(proxy.cli({"status"}).out, proxy.token));
+
+  const Run stopped = proxy.cli({"stop", "--json"});
+  CHECK(stopped.exit == 0);
+  CHECK(document(stopped).at("stopped") == true);
+  CHECK(proxy.process().wait() == 0);
+  CHECK(access(proxy.instance_path().c_str(), F_OK) != 0);
+  CHECK(proxy.cli({"status"}).exit == 3);
+  CHECK(proxy.cli({"stop"}).exit == 3);
+}
+
+TEST_CASE("cli: stop waits for what is under way") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = proxy.routed();
+  Client client = proxy.connect();
+  client.send(request_text("GET", "http://localhost:3000/slow?pieces=4&body=200", context));
+  client.read_until("a slow piece");
+  CHECK(proxy.cli({"stop"}).exit == 0);  // returns when the process has ended
+  const std::string rest = client.read_all_until_close();
+  std::size_t pieces = 0;
+  for (std::size_t at = 0; (at = rest.find("a slow piece", at)) != std::string::npos; ++at) ++pieces;
+  CHECK(pieces == 3);
+}
+
+}  // namespace e2e

@@ -1,0 +1,89 @@
+// time_text.hpp, log.hpp and error.hpp: what people and programs get to read.
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/time_text.hpp"
+
+using namespace cmux;
+
+TEST_CASE("times are RFC 3339 in UTC with milliseconds") {
+  using namespace std::chrono;
+  const auto at = [](std::int64_t ms) { return rfc3339(system_clock::time_point(milliseconds(ms))); };
+  CHECK(at(0) == "1970-01-01T00:00:00.000Z");
+  CHECK(at(1) == "1970-01-01T00:00:00.001Z");
+  CHECK(at(951'782'400'999) == "2000-02-29T00:00:00.999Z");
+  CHECK(at(1'700'000'000'050) == "2023-11-14T22:13:20.050Z");
+  CHECK(at(4'102'444'799'999) == "2099-12-31T23:59:59.999Z");
+  CHECK(at(-1) == "1969-12-31T23:59:59.999Z");
+  CHECK(rfc3339(system_clock::time_point(microseconds(1'999))) == "1970-01-01T00:00:00.001Z");
+}
+
+TEST_CASE("secrets are redacted to what tells them apart") {
+  CHECK(log::redact("0123456789abcdef") == "0123…");
+  CHECK(log::redact("12345678") == "1234…");
+  CHECK(log::redact("1234567") == "…");
+  CHECK(log::redact("") == "…");
+}
+
+TEST_CASE("levels decide what is logged") {
+  log::set_level(log::Level::warn);
+  CHECK_FALSE(log::enabled(log::Level::info));
+  CHECK(log::enabled(log::Level::warn));
+  CHECK(log::enabled(log::Level::error));
+  log::set_level(log::Level::off);
+  CHECK_FALSE(log::enabled(log::Level::error));
+  log::set_level(log::Level::info);
+}
+
+TEST_CASE("a peer's bytes stay on one line of the log") {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const int kept = dup(STDERR_FILENO);
+  dup2(ends[1], STDERR_FILENO);
+  log::info("bad name '{}'", "a\r\nb\x1b[0m");
+  log::debug("not this");
+  dup2(kept, STDERR_FILENO);
+  close(kept);
+  close(ends[1]);
+  std::string text(4096, '\0');
+  const ssize_t count = read(ends[0], text.data(), text.size());
+  close(ends[0]);
+  REQUIRE(count > 0);
+  text.resize(static_cast<std::size_t>(count));
+  CHECK(text.ends_with("bad name 'a\\u000d\\u000ab\\u001b[0m'\n"));
+  CHECK(text.find('\n') == text.size() - 1);
+}
+
+TEST_CASE("system errors become what the proxy answers with") {
+  struct Row {
+    int number;
+    Errc code;
+  };
+  for (const Row& row :
+       {Row{ECONNREFUSED, Errc::refused}, Row{ECONNRESET, Errc::reset}, Row{EPIPE, Errc::reset}, Row{ECONNABORTED, Errc::reset},
+        Row{ENETUNREACH, Errc::unreachable}, Row{EHOSTUNREACH, Errc::unreachable}, Row{ETIMEDOUT, Errc::connect_timeout},
+        Row{EMFILE, Errc::system}}) {
+    CAPTURE(row.number);
+    const Error error = from_errno(row.number, "connect to a");
+    CHECK(error.code == row.code);
+    CHECK(error.detail.starts_with("connect to a: "));
+    CHECK(error.side == Side::local);
+    CHECK_FALSE(error.retryable);
+  }
+}
+
+TEST_CASE("every error has a name of its own, and a result without a value throws it") {
+  std::vector<std::string_view> names;
+  for (int code = 0; code <= static_cast<int>(Errc::system); ++code) {
+    const std::string_view name = name_of(static_cast<Errc>(code));
+    CHECK(name != "unknown");
+    CHECK(std::count(names.begin(), names.end(), name) == 0);
+    names.push_back(name);
+  }
+  const Result<int> failed = make_error(Errc::config, "no such key");
+  CHECK_THROWS_WITH(failed.value(), "config: no such key");
+}

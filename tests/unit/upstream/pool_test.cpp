@@ -1,0 +1,185 @@
+#include "upstream/pool.hpp"
+
+#include <catch2/catch.hpp>
+
+#include "net/listener.hpp"
+#include "net/pair.hpp"
+
+using namespace cmux;
+using namespace cmux::upstream;
+
+namespace {
+
+// An origin that answers every request with 200, or closes.
+struct World {
+  World() {
+    listener = *net::Listener::bind(*net::Endpoint::from_ip("127.0.0.1", 0));
+    origin = {false, "127.0.0.1", listener->endpoint().port()};
+    options.idle_timeout = milliseconds(30'000);
+    scope.spawn(accept(*this));
+  }
+  ~World() {
+    pool.clear();
+    listener->close();
+    loop.run(scope.join());
+  }
+  static Task<void> accept(World& world) {
+    std::function<void(net::Socket)> take = [&world](net::Socket socket) {
+      world.scope.spawn(answer(world, std::make_unique<net::SocketTransport>(std::move(socket))));
+    };
+    co_await world.listener->run(std::move(take));
+  }
+  static Task<void> answer(World& world, std::unique_ptr<net::SocketTransport> transport) {
+    while (true) {
+      std::string text;
+      co_await net::read_until(*transport, "\r\n\r\n", text);
+      if (!text.ends_with("\r\n\r\n")) co_return;
+      ++world.requests;
+      co_await net::send(*transport, world.response);
+      if (world.close_after) co_return;
+    }
+  }
+
+  Loop loop;
+  std::unique_ptr<net::Listener> listener;
+  Origin origin;
+  PoolOptions options;
+  net::Resolver resolver;
+  Pool pool{resolver, options};
+  Scope scope;
+  std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  bool close_after = false;
+  unsigned requests = 0;
+};
+
+// One request; says whether its connection was a kept one.
+Task<void> get(World& world, Pool::Reuse reuse, std::string& log) {
+  auto lease = co_await world.pool.acquire(world.origin, reuse, true);
+  if (!lease) {
+    log += "error ";
+    co_return;
+  }
+  log += lease->opening().reused ? "kept " : "new ";
+  http::Head head;
+  head.method = "GET", head.authority = "a", head.path = "/", head.end = true;
+  auto written = co_await lease->stream().write_head(head, http::Next::end);
+  auto answer = co_await lease->stream().read_head();
+  if (!answer) log += "failed ";
+}
+
+std::string ask(World& world, std::initializer_list<Pool::Reuse> kinds) {
+  std::string log;
+  for (const Pool::Reuse reuse : kinds) run(world.loop, get(world, reuse, log));
+  return log;
+}
+
+Task<void> at_once(World& world, unsigned count, std::string& log) {
+  std::vector<Lease> leases;
+  for (unsigned i = 0; i < count; ++i) {
+    auto lease = co_await world.pool.acquire(world.origin, Pool::Reuse::allowed, false);
+    log += lease && lease->opening().reused ? "kept " : "new ";
+    http::Head head;
+    head.method = "GET", head.authority = "a", head.path = "/", head.end = true;
+    co_await lease->stream().write_head(head, http::Next::end);
+    co_await lease->stream().read_head();
+    leases.push_back(std::move(*lease));
+  }
+}
+
+Task<void> until_empty(World& world) {
+  while (world.pool.idle_count() != 0) co_await Yield{};
+}
+
+Task<void> unused(World& world) {
+  auto lease = co_await world.pool.acquire(world.origin, Pool::Reuse::allowed, false);
+  CHECK(lease.has_value());
+}
+
+Task<void> dead_end(World& world, Origin origin, Error& out) {
+  auto lease = co_await world.pool.acquire(origin, Pool::Reuse::allowed, false);
+  if (!lease) out = lease.error();
+}
+
+using enum Pool::Reuse;
+
+}  // namespace
+
+TEST_CASE("a connection is lent again") {
+  World world;
+  CHECK(ask(world, {allowed, allowed, checked}) == "new kept kept ");
+  CHECK(world.pool.opened() == 1);
+  CHECK(world.pool.idle_count() == 1);
+  CHECK(world.requests == 3);
+}
+
+TEST_CASE("fresh opens another one, and both are kept") {
+  World world;
+  CHECK(ask(world, {allowed, fresh, allowed}) == "new new kept ");
+  CHECK(world.pool.opened() == 2);
+  CHECK(world.pool.idle_count() == 2);
+}
+
+TEST_CASE("no more than max_idle are kept") {
+  World world;
+  world.options.max_idle = 2;
+  std::string log;
+  run(world.loop, at_once(world, 4, log));
+  CHECK(log == "new new new new ");
+  CHECK(world.pool.idle_count() == 2);
+  CHECK(ask(world, {allowed}) == "kept ");
+}
+
+TEST_CASE("a connection that says close is not kept") {
+  World world;
+  world.response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  CHECK(ask(world, {allowed, allowed}) == "new new ");
+  CHECK(world.pool.idle_count() == 0);
+}
+
+TEST_CASE("a connection that was never used is not kept") {
+  World world;
+  run(world.loop, unused(world));
+  CHECK(world.pool.idle_count() == 0);
+}
+
+TEST_CASE("a kept connection is dropped when its peer closes") {
+  World world;
+  world.close_after = true;
+  CHECK(ask(world, {allowed}) == "new ");
+  run(world.loop, until_empty(world));
+  CHECK(ask(world, {allowed}) == "new ");
+  CHECK(world.pool.opened() == 2);
+  run(world.loop, until_empty(world));
+}
+
+TEST_CASE("a kept connection is dropped when its time is over") {
+  World world;
+  world.options.idle_timeout = milliseconds(10);
+  CHECK(ask(world, {allowed}) == "new ");
+  run(world.loop, until_empty(world));
+  CHECK(world.pool.opened() == 1);
+}
+
+TEST_CASE("clear closes what is idle") {
+  World world;
+  ask(world, {allowed, fresh});
+  world.pool.clear();
+  CHECK(world.pool.idle_count() == 0);
+  CHECK(ask(world, {allowed}) == "new ");
+}
+
+TEST_CASE("errors say that they are upstream's, and where") {
+  World world;
+  Error error;
+  run(world.loop, dead_end(world, {false, "127.0.0.1", 1}, error));
+  CHECK(error.side == Side::upstream);
+  CHECK(error.retryable);
+  CHECK(error.detail.find("127.0.0.1") != std::string::npos);
+}
+
+TEST_CASE("origins as text") {
+  CHECK(Origin{true, "a.test", 443}.text() == "https://a.test:443");
+  CHECK(Origin{false, "::1", 80}.text() == "http://[::1]:80");
+  CHECK(Origin{false, "a", 1} != Origin{true, "a", 1});
+  CHECK(Origin{false, "a", 1} == Origin{false, "a", 1});
+}
