@@ -320,7 +320,7 @@ Task<void> Exchange::refuse(Refusal refusal) {
 
 void Exchange::cancel(Errc why) noexcept {
   cancelled_ = why;
-  if (upstream_) upstream_->reset(why);
+  if (upstream_) upstream_->reset(Errc::cancelled);
   if (responded_ || tunnel_) downstream_.reset(why);
 }
 

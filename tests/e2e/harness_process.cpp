@@ -112,12 +112,22 @@ std::size_t proc_number(pid_t pid, const char* file, std::string_view key) {
 
 }  // namespace
 
+namespace {
+
+// The build whose programs are tested: another preset's, where ctest of that one runs this very binary.
+std::string build_folder() {
+  const char* const other = std::getenv("CMUX_E2E_BUILD");
+  return other ? other : CMUX_BUILD;
+}
+
+}  // namespace
+
 const std::string& binary() {
-  static const std::string path = CMUX_BINARY;
+  static const std::string path = build_folder() + "/cmuxproxy";
   return path;
 }
 
-std::string fixture(std::string_view name) { return fmt::format("{}/{}", CMUX_FIXTURES, name); }
+std::string fixture(std::string_view name) { return fmt::format("{}/fixtures/{}", build_folder(), name); }
 std::string source(std::string_view relative) { return fmt::format("{}/{}", CMUX_SOURCE, relative); }
 
 const std::string& pki() {

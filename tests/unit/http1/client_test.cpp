@@ -106,7 +106,7 @@ TEST_CASE("a connection is used again after a complete exchange") {
   CHECK(outcome(world, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n") ==
         "103 100 204 ");
   CHECK(world.client.reusable());
-  CHECK_FALSE(world.client.has_ended());
+  CHECK_FALSE(world.client.has_ended(true));
 }
 
 TEST_CASE("what ends or spoils a connection") {
@@ -145,7 +145,7 @@ TEST_CASE("a kept connection that is gone before it said a byte may be retried, 
   World gone;
   CHECK(outcome(gone, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == "200 x");
   gone.pair.far.reset();
-  CHECK(gone.client.has_ended());
+  CHECK(gone.client.has_ended(true));
   CHECK(outcome(gone, "") == "write: reset retryable");
 }
 
