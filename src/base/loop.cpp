@@ -31,10 +31,13 @@ Loop::Loop() : poller_(Poller::create()), start_(Clock::now()), now_(start_) {
 }
 
 Loop::~Loop() {
+  // What was posted may own what watches or waits on this loop.
+  Loop* const before = std::exchange(current_loop, this);
+  while (!posted_.empty()) std::exchange(posted_, {});
+  current_loop = before == this ? nullptr : before;
   poller_->remove(wake_read_);
   close(wake_read_.fd);
   close(wake_write_);
-  if (current_loop == this) current_loop = nullptr;
 }
 
 void Loop::watch(Pollable& pollable) { poller_->add(pollable); }

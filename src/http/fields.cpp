@@ -123,8 +123,9 @@ void Fields::set(std::string_view name, std::string_view value) {
   for (std::size_t i = 0; i < entries_.size(); ++i)
     if (equal_ignoring_case(field(entries_[i]).name, name)) {
       replace(i, value);
+      const std::string_view kept = field(entries_[i]).name;  // `name` may have been a view of the text that moved
       std::size_t at = 0;
-      std::erase_if(entries_, [&](const Entry& entry) { return at++ > i && equal_ignoring_case(field(entry).name, name); });
+      std::erase_if(entries_, [&](const Entry& entry) { return at++ > i && equal_ignoring_case(field(entry).name, kept); });
       return;
     }
   add(name, value, Name::other);

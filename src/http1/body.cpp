@@ -153,6 +153,7 @@ Result<bool> BodyReader::read_trailer(Buffer& in) {
     if (empty) break;
     end = newline + 1;
   }
+  if (end > kMaxTrailers) return Error{Errc::too_large, Side::local, false, 431, "the trailers are too large"};
   trailers_.assign_text(data.substr(0, end));
   if (auto parsed = parse_field_lines(data.substr(0, end), 0, trailers_); !parsed) return parsed.error();
   trailers_.remove_if([](const http::Fields::Field& field) { return !allowed_in_trailers(field.known); });

@@ -39,7 +39,7 @@ void ClientConnection::watch_idle(void (*callback)(void*), void* argument, milli
 void ClientConnection::expire() {
   if (idle_callback_) return idle_callback_(idle_argument_);
   broken_ = true;
-  Error late{Errc::timeout, Side::upstream, false, 504, fmt::format("no response in {} s", options_.response_timeout.count() / 1000)};
+  Error late{Errc::timeout, Side::upstream, false, 504, fmt::format("no response in {} s", options_.response_timeout.count() / 1000.0)};
   transport_->abort(std::move(late));
 }
 

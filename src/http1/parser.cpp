@@ -139,11 +139,11 @@ Result<std::size_t> HeadParser::scan(std::string_view data) {
     const void* found = std::memchr(data.data() + scanned_, '\n', data.size() - scanned_);
     const std::size_t end = found ? static_cast<std::size_t>(static_cast<const char*>(found) - data.data()) + 1 : data.size();
     if (lines_ == 0 && end - scanned_ > limits_.start_line) return too_large(data, scanned_);
-    if (lines_ > 0 && (end - skipped_ - first_line_ > limits_.head || lines_ > limits_.fields + 1)) return too_large(data, scanned_);
+    if (lines_ > 0 && end - skipped_ - first_line_ > limits_.head) return too_large(data, scanned_);
     if (!found) return std::size_t{0};
     if (end - scanned_ < 2 || data[end - 2] != '\r') return malformed("a line ends in a bare LF");
     const bool empty = end - scanned_ == 2;
-    scanned_ = end;
+    const std::size_t line = std::exchange(scanned_, end);
     if (empty && lines_ == 0) {
       if (role_ == Role::response || ++skipped_ > 4) return malformed("empty line instead of a start line");
       skipped_ = end;
@@ -151,6 +151,7 @@ Result<std::size_t> HeadParser::scan(std::string_view data) {
     }
     if (empty) return end;
     if (lines_++ == 0) first_line_ = end - skipped_;
+    if (lines_ > limits_.fields + 1) return too_large(data, line);
   }
 }
 

@@ -18,6 +18,8 @@ const char* path_of(const Endpoint& endpoint) { return reinterpret_cast<const so
 
 // A socket file that a dead process left behind refuses connections.
 bool nobody_answers(const Endpoint& endpoint) {
+  struct stat info {};
+  if (lstat(path_of(endpoint), &info) != 0 || !S_ISSOCK(info.st_mode)) return false;  // somebody's file: not ours to remove
   auto probe = Socket::open(AF_UNIX);
   return probe && ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) != 0 &&
          errno == ECONNREFUSED;

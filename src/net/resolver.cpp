@@ -153,7 +153,11 @@ Task<Result<std::vector<Endpoint>>> Resolver::resolve(const std::string& host, s
     lookup->waiters.push_back(&done);
     co_await done;
   }
-  if (running_.erase(host) != 0 && lookup->outcome) {
+  // The first of those that waited cleans up; the entry may be a newer look-up's by the time the others run.
+  const auto mine = running_.find(host);
+  const bool first = mine != running_.end() && mine->second == lookup;
+  if (first) running_.erase(mine);
+  if (first && lookup->outcome) {
     if (cache_.size() >= kMostCached) cache_.clear();
     cache_[host] = {*lookup->outcome, Loop::current().now() + kGoodFor};
   }

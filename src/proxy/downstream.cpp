@@ -43,8 +43,8 @@ class Silent final : public http::Drainable {
 Protocol sniff(std::string_view bytes) {
   if (bytes.empty()) return Protocol::unknown;
   if (bytes.front() == 0x16) return Protocol::tls;
-  if (kHttp2Preface.starts_with(bytes)) return Protocol::unknown;
   if (bytes.starts_with(kHttp2Preface)) return Protocol::http2;
+  if (kHttp2Preface.starts_with(bytes)) return Protocol::unknown;
   const std::size_t space = bytes.find_first_of(" \r\n");
   if (space == std::string_view::npos) return http1::is_token(bytes) && bytes.size() <= 32 ? Protocol::unknown : Protocol::raw;
   if (bytes[space] != ' ' || !http1::is_token(bytes.substr(0, space))) return Protocol::raw;

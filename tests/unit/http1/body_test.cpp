@@ -31,7 +31,7 @@ Outcome read(Framing framing, std::uint64_t length, std::string_view text, std::
       out.error = piece.error().detail;
       break;
     }
-    if (!ready) CHECK(piece->starved);
+    if (ready) CHECK_FALSE(piece->starved);
     out.body += piece->bytes;
     if (piece->end) {
       out.end = true;
@@ -179,7 +179,7 @@ TEST_CASE("size lines and trailers have a bound") {
   CHECK(read(Framing::chunked, 0, large, {}).error == "the trailers are too large");
 }
 
-TEST_CASE("trailers over the bound are refused even if they come in one piece", "[!mayfail]") {
+TEST_CASE("trailers over the bound are refused even if they come in one piece", "") {
   const std::string large = "0\r\nX: " + std::string(17 * 1024, 'x') + "\r\n\r\n";
   CHECK(read(Framing::chunked, 0, large, {}).error == "the trailers are too large");
 }

@@ -18,6 +18,7 @@ http::Head request(std::string_view method = "GET", std::string_view protocol = 
   return head;
 }
 
+// One at a time: sockets belong to the loop that is current when they are made.
 struct World {
   Loop loop;
   Pair pair;
@@ -136,17 +137,23 @@ TEST_CASE("what ends or spoils a connection") {
 }
 
 TEST_CASE("a kept connection that is gone before it said a byte may be retried, any other may not") {
-  World world;
-  CHECK(outcome(world, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == "200 x");
-  CHECK(outcome(world, "", true) == "closed retryable");
-  World spoke;
-  CHECK(outcome(spoke, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == "200 x");
-  CHECK(outcome(spoke, "HTTP/1.1 2", true) == "closed");
-  World gone;
-  CHECK(outcome(gone, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == "200 x");
-  gone.pair.far.reset();
-  CHECK(gone.client.has_ended(true));
-  CHECK(outcome(gone, "") == "write: reset retryable");
+  {
+    World world;
+    CHECK(outcome(world, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == "200 x");
+    CHECK(outcome(world, "", true) == "closed retryable");
+  }
+  {
+    World spoke;
+    CHECK(outcome(spoke, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == "200 x");
+    CHECK(outcome(spoke, "HTTP/1.1 2", true) == "closed");
+  }
+  {
+    World gone;
+    CHECK(outcome(gone, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx") == "200 x");
+    gone.pair.far.reset();
+    CHECK(gone.client.has_ended(true));
+    CHECK(outcome(gone, "") == "write: reset retryable");
+  }
 }
 
 TEST_CASE("an idle connection tells of its peer's end") {
@@ -184,18 +191,22 @@ TEST_CASE("WebSocket answers are checked") {
   http::Head head = request("CONNECT", "websocket");
   head.fields.add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
   const std::string start = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
-  World good;
-  CHECK(outcome(good, start + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n", false, head) == "101 tunnel ");
-  CHECK_FALSE(good.client.reusable());
+  {
+    World good;
+    CHECK(outcome(good, start + "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n", false, head) == "101 tunnel ");
+    CHECK_FALSE(good.client.reusable());
+  }
   for (const std::string_view accept :
        {"", "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOO=\r\n", "Sec-WebSocket-Accept: \r\n"}) {
     World bad;
     CHECK(outcome(bad, start + std::string(accept) + "\r\n", false, head) == "malformed 400");
     CHECK_FALSE(bad.client.reusable());
   }
-  World refused;
-  CHECK(outcome(refused, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", false, head) == "403 no");
-  CHECK(refused.client.reusable());
+  {
+    World refused;
+    CHECK(outcome(refused, "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", false, head) == "403 no");
+    CHECK(refused.client.reusable());
+  }
 }
 
 TEST_CASE("an upgrade without a key gets one") {

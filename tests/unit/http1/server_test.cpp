@@ -64,6 +64,7 @@ class Echo final : public http::Handler {
   }
 };
 
+// One at a time: sockets belong to the loop that is current when they are made.
 struct World {
   Loop loop;
   Pair pair;
@@ -131,9 +132,11 @@ TEST_CASE("keep-alive follows version and Connection") {
     CHECK(world.exchange(std::string(row.request) + "GET /never HTTP/1.1\r\nHost: a\r\n\r\n") == row.answer);
     CHECK(world.echo.seen.size() == 1);
   }
-  World world;
-  CHECK(world.exchange("GET /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n", true) ==
-        "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n/a" + answer("/b"));
+  {
+    World world;
+    CHECK(world.exchange("GET /a HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n",
+                         true) == "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\n/a" + answer("/b"));
+  }
 }
 
 TEST_CASE("malformed requests are answered once, and end the connection") {
@@ -163,13 +166,19 @@ TEST_CASE("a body over the limit is refused while it comes") {
 }
 
 TEST_CASE("a connection that ends within a header is told so, one that ends before is not") {
-  World world;
-  CHECK(world.exchange("GET / HT", true).starts_with("HTTP/1.1 400 "));
-  World silent;
-  CHECK(silent.exchange("", true).empty());
-  CHECK(silent.echo.errors == "0 ");
-  World cut;
-  CHECK(cut.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", true).empty());
+  {
+    World world;
+    CHECK(world.exchange("GET / HT", true).starts_with("HTTP/1.1 400 "));
+  }
+  {
+    World silent;
+    CHECK(silent.exchange("", true).empty());
+    CHECK(silent.echo.errors == "0 ");
+  }
+  {
+    World cut;
+    CHECK(cut.exchange("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab", true).empty());
+  }
 }
 
 TEST_CASE("a header that does not come in time is answered with 408") {
@@ -187,15 +196,20 @@ TEST_CASE("an idle connection is closed without a word") {
 }
 
 TEST_CASE("a body that nobody read is dropped, and the connection goes on") {
-  World world;
-  const std::string body(10'000, 'x');
-  CHECK(world.exchange(
-            "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n" + body + "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
-            true) == answer("") + answer("/2"));
-  World chunked;
-  CHECK(chunked.exchange("POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\nGET "
+  {
+    World world;
+    const std::string body(10'000, 'x');
+    CHECK(world.exchange(
+              "POST /ignore HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n" + body + "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+              true) == answer("") + answer("/2"));
+  }
+  {
+    World chunked;
+    CHECK(
+        chunked.exchange("POST /ignore HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\nGET "
                          "/2 HTTP/1.1\r\nHost: a\r\n\r\n",
                          true) == answer("") + answer("/2"));
+  }
 }
 
 TEST_CASE("a large body that nobody wants ends the connection, after the answer was read") {
@@ -220,16 +234,20 @@ TEST_CASE("a message that the handler left incomplete is cut, not completed") {
 }
 
 TEST_CASE("tunnels carry bytes both ways until both have ended") {
-  World connect;
-  CHECK(connect.exchange("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nraw\r\n\r\nbytes", true) ==
-        "HTTP/1.1 200 OK\r\n\r\nraw\r\n\r\nbytes");
-  World upgrade;
-  CHECK(upgrade.exchange("GET /s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nframes",
-                         true) ==
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nframes");
-  CHECK(upgrade.echo.seen == std::vector<std::string>{"CONNECT http://a/s"});
+  {
+    World connect;
+    CHECK(connect.exchange("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\nraw\r\n\r\nbytes", true) ==
+          "HTTP/1.1 200 OK\r\n\r\nraw\r\n\r\nbytes");
+  }
+  {
+    World upgrade;
+    CHECK(upgrade.exchange("GET /s HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\nframes",
+                           true) ==
+          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+          "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nframes");
+    CHECK(upgrade.echo.seen == std::vector<std::string>{"CONNECT http://a/s"});
+  }
 }
 
 TEST_CASE("a drained connection ends when it is idle") {
@@ -256,10 +274,14 @@ TEST_CASE("a drained connection ends when it is idle") {
       co_await scope.join();
     }
   };
-  World idle;
-  run(idle.loop, Steps::run(idle));
-  CHECK(idle.got == answer("/1"));
-  World busy;
-  run(busy.loop, Steps::busy(busy));
-  CHECK(busy.got == answer("/1x", kClose));
+  {
+    World idle;
+    run(idle.loop, Steps::run(idle));
+    CHECK(idle.got == answer("/1"));
+  }
+  {
+    World busy;
+    run(busy.loop, Steps::busy(busy));
+    CHECK(busy.got == answer("/1x", kClose));
+  }
 }

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <regex>
 
 using namespace cmux;
 using namespace cmux::policy;
@@ -46,6 +45,12 @@ Route route(std::string scope = "base") {
   return made;
 }
 
+// `prefix` and then that many lower-case hex digits.
+bool is_random(std::string_view text, std::string_view prefix, std::size_t digits) {
+  return text.starts_with(prefix) && text.size() == prefix.size() + digits &&
+         text.find_first_not_of("0123456789abcdef", prefix.size()) == std::string_view::npos;
+}
+
 using Changes = std::vector<std::string>;
 
 }  // namespace
@@ -53,9 +58,9 @@ using Changes = std::vector<std::string>;
 TEST_CASE("contexts are made with credentials of their own") {
   World world;
   const ContextPtr one = world.make(7, "mine"), two = world.make(7);
-  CHECK(std::regex_match(one->id, std::regex("ctx-7-[0-9a-f]{16}")));
-  CHECK(std::regex_match(one->username, std::regex("wc-7-[0-9a-f]{8}")));
-  CHECK(std::regex_match(one->password, std::regex("[0-9a-f]{24}")));
+  CHECK(is_random(one->id, "ctx-7-", 16));
+  CHECK(is_random(one->username, "wc-7-", 8));
+  CHECK(is_random(one->password, "", 24));
   CHECK(one->label == "mine");
   CHECK(one->web_contents_id == 7);
   CHECK_FALSE(one->route.has_value());
@@ -197,7 +202,7 @@ TEST_CASE("a context ends with its owner") {
 }
 
 // Hidden: a Loop that is destroyed with something posted has no current loop any more when what was posted goes.
-TEST_CASE("what was released may go with the loop", "[.loop-teardown]") {
+TEST_CASE("what was released may go with the loop", "") {
   Loop loop;
   ContextStore store([](ContextStore::Change, const ContextPtr&, std::string_view) {});
   ContextRequest request;
