@@ -5,9 +5,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <boost/json.hpp>
 #include <cerrno>
-#include <fmt/format.h>
 
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
@@ -79,7 +79,8 @@ class Server final : public admin::Instance {
     out["uptimeSeconds"] = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     out["contexts"] = contexts_.size();
     out["connections"] = json::object{{"open", sum.open_connections}, {"total", sum.connections}};
-    out["requests"] = json::object{{"open", sum.open_requests}, {"total", sum.requests}, {"refused", sum.refused}, {"failed", sum.failed}};
+    out["requests"] =
+        json::object{{"open", sum.open_requests}, {"total", sum.requests}, {"refused", sum.refused}, {"failed", sum.failed}};
     out["upstream"] = json::object{{"idle", sum.idle_upstreams}, {"opened", sum.upstream_connections}, {"retried", sum.retried}};
     out["tunnels"] = sum.tunnels;
     co_return out;
@@ -185,14 +186,15 @@ class Server final : public admin::Instance {
     ready["admin"] = admin_;
     ready["http2"] = kHttp2;
     ready["caFile"] = nullptr;
-    print_ready(json::serialize(ready),
-                fmt::format("cmuxproxy {} ({}) is ready: proxy {}, admin {}", CMUXPROXY_VERSION, settings_.instance, proxy_, admin_));
+    print_ready(json::serialize(ready), fmt::format("cmuxproxy {} ({}) is ready: proxy {}, admin {}", CMUXPROXY_VERSION,
+                                                    settings_.instance, proxy_, admin_));
   }
 
   Task<void> serve_admin() {
     std::function<void(net::Socket)> take = [this](net::Socket socket) {
       if (stopping_) return;
-      scope_.spawn(http1::serve(std::make_unique<net::SocketTransport>(std::move(socket)), *api_, "http", admin_options_, admin_open_));
+      scope_.spawn(
+          http1::serve(std::make_unique<net::SocketTransport>(std::move(socket)), *api_, "http", admin_options_, admin_open_));
     };
     co_await admin_listener_->run(std::move(take));
   }
@@ -304,7 +306,8 @@ class Server final : public admin::Instance {
   proxy::Options options_;
   http1::ServerOptions admin_options_;
   std::vector<net::Endpoint> own_;
-  policy::ContextStore contexts_{[this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};
+  policy::ContextStore contexts_{
+      [this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};
   std::unique_ptr<admin::InstanceFile> file_;
   std::unique_ptr<net::Listener> admin_listener_;
   std::shared_ptr<net::Listener> proxy_listener_;

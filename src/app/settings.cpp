@@ -164,7 +164,8 @@ std::vector<Row> make_rows() {
       choice_row<&S::log_level>({"log-level", "LEVEL", "trace, debug, info, warn, error or off", false, false, true}, kLevels));
   rows.push_back(choice_row<&S::log_format>({"log-format", "FORMAT", "text, or json for one object a line"}, kFormats));
   rows.push_back(switch_row<&S::access_log>({"access-log", "", "log a line for every request"}));
-  rows.push_back(time_row<&S::drain_timeout>({"drain-timeout", "TIME", "how long requests may go on after a stop; 0: not at all"}));
+  rows.push_back(
+      time_row<&S::drain_timeout>({"drain-timeout", "TIME", "how long requests may go on after a stop; 0: not at all"}));
   rows.push_back({{"ready-fd", "N", "a descriptor that gets the ready document and is then closed"},
                   Shape::number,
                   one<&S::ready_fd>([](std::string_view text) { return parse_number(text, 0, 65535); }),

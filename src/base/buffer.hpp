@@ -1,5 +1,5 @@
-// Buffer: contiguous bytes with a read and a write end, in blocks that are recycled per thread. An empty buffer holds no block, so
-// an idle connection costs none. Views of its data live until the next call that is not const.
+// Buffer: contiguous bytes with a read and a write end, in blocks that are recycled per thread. An empty buffer holds no block,
+// so an idle connection costs none. Views of its data live until the next call that is not const.
 #pragma once
 
 #include <cstddef>

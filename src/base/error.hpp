@@ -10,23 +10,23 @@ namespace cmux {
 
 // What went wrong, in the terms of the proxy's answers (RFC 9209 section 2.3 where it has a name for it).
 enum class Errc : std::uint8_t {
-  closed,         // the peer ended the connection where a message had to go on
-  reset,          // the connection was reset
-  refused,        // connection refused
-  unreachable,    // no route, network down
-  dns,            // the name does not resolve
+  closed,       // the peer ended the connection where a message had to go on
+  reset,        // the connection was reset
+  refused,      // connection refused
+  unreachable,  // no route, network down
+  dns,          // the name does not resolve
   connect_timeout,
-  timeout,        // the peer did not go on in time
-  tls,            // handshake or record failure
-  certificate,    // the peer's certificate was not accepted
-  malformed,      // the peer broke the protocol
-  too_large,      // something is over a limit
-  unsupported,    // valid, but not offered here
-  loop,           // the destination is this process
-  cancelled,      // given up by our side: the other end of the exchange is gone
-  limit,          // a configured limit on connections or streams
-  config,         // refused settings or arguments
-  system,         // the operating system refused: detail says what
+  timeout,      // the peer did not go on in time
+  tls,          // handshake or record failure
+  certificate,  // the peer's certificate was not accepted
+  malformed,    // the peer broke the protocol
+  too_large,    // something is over a limit
+  unsupported,  // valid, but not offered here
+  loop,         // the destination is this process
+  cancelled,    // given up by our side: the other end of the exchange is gone
+  limit,        // a configured limit on connections or streams
+  config,       // refused settings or arguments
+  system,       // the operating system refused: detail says what
 };
 
 enum class Side : std::uint8_t { local, downstream, upstream };

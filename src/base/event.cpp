@@ -19,9 +19,7 @@ struct Scope::Detached {
 Scope::Detached Scope::drive(Task<void> child) {
   try {
     co_await child;
-  } catch (const std::exception& bug) {
-    log::error("a task failed: {}", bug.what());
-  }
+  } catch (const std::exception& bug) { log::error("a task failed: {}", bug.what()); }
   if (--running_ == 0) idle_.set();
 }
 

@@ -26,12 +26,20 @@ void at(Level level, fmt::format_string<Args...> format, Args&&... args) {
   if (enabled(level)) write(level, fmt::format(format, std::forward<Args>(args)...));
 }
 template <class... Args>
-void debug(fmt::format_string<Args...> format, Args&&... args) { at(Level::debug, format, std::forward<Args>(args)...); }
+void debug(fmt::format_string<Args...> format, Args&&... args) {
+  at(Level::debug, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void info(fmt::format_string<Args...> format, Args&&... args) { at(Level::info, format, std::forward<Args>(args)...); }
+void info(fmt::format_string<Args...> format, Args&&... args) {
+  at(Level::info, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void warn(fmt::format_string<Args...> format, Args&&... args) { at(Level::warn, format, std::forward<Args>(args)...); }
+void warn(fmt::format_string<Args...> format, Args&&... args) {
+  at(Level::warn, format, std::forward<Args>(args)...);
+}
 template <class... Args>
-void error(fmt::format_string<Args...> format, Args&&... args) { at(Level::error, format, std::forward<Args>(args)...); }
+void error(fmt::format_string<Args...> format, Args&&... args) {
+  at(Level::error, format, std::forward<Args>(args)...);
+}
 
 }  // namespace cmux::log

@@ -99,8 +99,7 @@ void Loop::run_ready() {
 void Loop::run_posted() {
   wake_read_.readable.clear();
   char drain[64];
-  while (read(wake_read_.fd, drain, sizeof drain) > 0) {
-  }
+  while (read(wake_read_.fd, drain, sizeof drain) > 0) {}
   std::vector<std::function<void()>> work;
   {
     std::lock_guard lock(posted_mutex_);
@@ -118,7 +117,7 @@ void Deadline::after(milliseconds delay) {
   Loop& loop = Loop::current();
   const auto since = std::chrono::duration_cast<milliseconds>(loop.now_ - loop.start_ + delay);
   tick_ = static_cast<std::uint64_t>(since / Loop::kTick) + 2;  // never early
-  if (link_ && tick_ >= linked_tick_) return;                    // found late when its slot comes: moved then
+  if (link_ && tick_ >= linked_tick_) return;                   // found late when its slot comes: moved then
   unlink();
   loop.link(*this);
 }

@@ -41,7 +41,8 @@ class Deadline {
   Deadline& operator=(const Deadline&) = delete;
   ~Deadline() { unlink(); }
 
-  // Calls back once after `delay`, counted from when the loop last woke up, on the loop's thread; replaces what was set before. Zero or less: never.
+  // Calls back once after `delay`, counted from when the loop last woke up, on the loop's thread; replaces what was set before.
+  // Zero or less: never.
   void after(milliseconds delay);
   void cancel() { tick_ = 0; }
   bool armed() const { return tick_ != 0; }
@@ -67,8 +68,8 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // The loop of this thread: the one that runs, or else the first that was made on it. Transports and timers belong to the loop that is
-  // current when they are made.
+  // The loop of this thread: the one that runs, or else the first that was made on it. Transports and timers belong to the loop
+  // that is current when they are made.
   static Loop& current();
 
   // Runs until stop(). May be called again.

@@ -14,9 +14,14 @@ constexpr bool kRecycle = true;
 constexpr std::size_t kStep = 64, kClasses = 64;  // frames of up to 4 KB are recycled
 constexpr unsigned kKept = 256;                   // of each class, at the most
 
-struct Free { Free* next; };
+struct Free {
+  Free* next;
+};
 struct Cache {
-  struct List { Free* head = nullptr; unsigned count = 0; };
+  struct List {
+    Free* head = nullptr;
+    unsigned count = 0;
+  };
   std::array<List, kClasses> lists;
   ~Cache() {
     for (List& list : lists)

@@ -4,9 +4,9 @@
 // Why not Asio's awaitable: a call that completes without waiting costs only its frame here, and frames come from a recycling
 // allocator of any size.
 //
-// Two traps of GCC 12. It destroys unnamed aggregates and capturing lambdas inside a co_await expression twice: name them first, then
-// move. And a co_await in the condition of an if or while shifts the whole frame, so that the coroutine never runs: give the result a
-// name first (check_frame() catches it in debug builds).
+// Two traps of GCC 12. It destroys unnamed aggregates and capturing lambdas inside a co_await expression twice: name them first,
+// then move. And a co_await in the condition of an if or while shifts the whole frame, so that the coroutine never runs: give the
+// result a name first (check_frame() catches it in debug builds).
 #pragma once
 
 #include <coroutine>
@@ -59,7 +59,9 @@ template <class T>
 struct Promise : PromiseBase {
   std::optional<T> value;
   template <class U>
-  void return_value(U&& result) { value.emplace(std::forward<U>(result)); }
+  void return_value(U&& result) {
+    value.emplace(std::forward<U>(result));
+  }
   T take() {
     if (exception) std::rethrow_exception(exception);
     return std::move(*value);

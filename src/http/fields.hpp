@@ -1,6 +1,6 @@
-// Fields: a message's header or trailer lines, in order, repeated lines kept apart. One flat block of text and a list of where names
-// and values stand in it: no allocation a line, and none at all once a connection has seen a message of that size.
-// Views live until the next change.
+// Fields: a message's header or trailer lines, in order, repeated lines kept apart. One flat block of text and a list of where
+// names and values stand in it: no allocation a line, and none at all once a connection has seen a message of that size. Views
+// live until the next change.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +51,8 @@ enum class Name : std::uint8_t {
   x_cmux_workspace_internal,
 };
 
-Name name_of(std::string_view text);      // case-insensitive
-std::string_view text_of(Name name);      // as sent over HTTP/1, "Content-Length"
+Name name_of(std::string_view text);  // case-insensitive
+std::string_view text_of(Name name);  // as sent over HTTP/1, "Content-Length"
 bool equal_ignoring_case(std::string_view a, std::string_view b);
 
 class Fields {

@@ -27,8 +27,8 @@ struct Head {
 
   Fields fields;
   std::optional<std::uint64_t> content_length;
-  bool end = false;     // no body follows
-  bool tunnel = false;  // response: what follows is a tunnel. The status is 101 for an upgrade, 2xx for a CONNECT.
+  bool end = false;                // no body follows
+  bool tunnel = false;             // response: what follows is a tunnel. The status is 101 for an upgrade, 2xx for a CONNECT.
   bool trailers_accepted = false;  // request: TE: trailers
   std::uint8_t version = 11;       // of the message as it was received: 10, 11, 20
   bool origin_form = false;        // request: came as "/path" with Host, not as an absolute URL
@@ -57,8 +57,8 @@ class Stream {
  public:
   virtual ~Stream() = default;
 
-  // Server: the request; the error of a malformed one carries the status to answer, Errc::closed with status 0 is a connection that
-  // ended between requests. Client: the next response head, interim ones first. Valid until the next read_head() or the end.
+  // Server: the request; the error of a malformed one carries the status to answer, Errc::closed with status 0 is a connection
+  // that ended between requests. Client: the next response head, interim ones first. Valid until the next read_head() or the end.
   virtual Task<Result<Head*>> read_head() = 0;
   // Only while the head said that a body follows, and not after a piece with `end`.
   virtual Task<Result<Body>> read_body() = 0;
@@ -99,8 +99,8 @@ class Drainable {
   ~Drainable() = default;
 };
 
-// How much to read at once from a body or tunnel that has moved so many bytes: one that goes on gets larger reads (fewer system calls
-// a byte), and small ones hold no large buffer.
+// How much to read at once from a body or tunnel that has moved so many bytes: one that goes on gets larger reads (fewer system
+// calls a byte), and small ones hold no large buffer.
 std::size_t tunnel_room(std::uint64_t moved);
 
 // Moves what is left of `from`'s body to `to`, with its trailers, until the end. Errors say whose they are by `side`: `from_side`

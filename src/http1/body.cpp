@@ -54,7 +54,9 @@ void BodyReader::start(Framing framing, std::uint64_t length) {
 
 bool BodyReader::ready(const Buffer& in) const {
   std::string_view rest = in.view().substr(given_);
-  const auto ends_trailers = [](std::string_view lines) { return lines.starts_with("\r\n") || lines.find("\r\n\r\n") != std::string_view::npos; };
+  const auto ends_trailers = [](std::string_view lines) {
+    return lines.starts_with("\r\n") || lines.find("\r\n\r\n") != std::string_view::npos;
+  };
   switch (state_) {
     case State::done: return true;
     case State::length:

@@ -44,8 +44,8 @@ class BodyWriter {
   void start(Framing framing, std::uint64_t length) { framing_ = framing, remaining_ = length; }
   Framing framing() const { return framing_; }
 
-  // What goes before and after `size` bytes: the first into `head`, the second is returned. A body that does not have the announced
-  // length is an error: the message cannot be completed.
+  // What goes before and after `size` bytes: the first into `head`, the second is returned. A body that does not have the
+  // announced length is an error: the message cannot be completed.
   Result<std::string_view> frame(std::size_t size, bool end, const http::Fields* trailers, Buffer& head);
 
  private:

@@ -39,7 +39,8 @@ void ClientConnection::watch_idle(void (*callback)(void*), void* argument, milli
 void ClientConnection::expire() {
   if (idle_callback_) return idle_callback_(idle_argument_);
   broken_ = true;
-  Error late{Errc::timeout, Side::upstream, false, 504, fmt::format("no response in {} s", options_.response_timeout.count() / 1000.0)};
+  Error late{Errc::timeout, Side::upstream, false, 504,
+             fmt::format("no response in {} s", options_.response_timeout.count() / 1000.0)};
   transport_->abort(std::move(late));
 }
 
@@ -105,7 +106,8 @@ Task<Result<Head*>> ClientConnection::read_head() {
       break;
     }
     if (*read == 0) {
-      failed = failure(make_error(Errc::closed, in_.empty() ? "connection closed without a response" : "connection closed within the response header"));
+      failed = failure(make_error(
+          Errc::closed, in_.empty() ? "connection closed without a response" : "connection closed within the response header"));
       break;
     }
     heard_ = true;

@@ -18,8 +18,8 @@ class ClientConnection final : public http::Stream, private Half {
 
   // The last exchange is complete, and the peer has neither closed nor said anything since.
   bool reusable();
-  // While idle: the peer has closed it, or has said something that nobody asked for and that the next response must not be mistaken
-  // for. With `ask`, the system is asked for news that the loop may not have yet.
+  // While idle: the peer has closed it, or has said something that nobody asked for and that the next response must not be
+  // mistaken for. With `ask`, the system is asked for news that the loop may not have yet.
   bool has_ended(bool ask);
   // It has carried an exchange before the present one.
   bool reused() const { return exchanges_ > 1; }

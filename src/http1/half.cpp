@@ -32,7 +32,8 @@ Task<Result<http::Body>> Half::pull_body() {
     }
     auto last = reader_.end_of_input();
     if (!last) co_return last.error();
-    if (transport_->cut_off() && !reader_.done()) co_return make_error(Errc::closed, "TLS ended without a close_notify: the body may be cut");
+    if (transport_->cut_off() && !reader_.done())
+      co_return make_error(Errc::closed, "TLS ended without a close_notify: the body may be cut");
     reader_.start(Framing::none, 0);
     http::Body body{{}, true, nullptr};
     co_return body;

@@ -49,7 +49,8 @@ std::string quoted(std::string_view text) {
 
 // "HTTP/1.0" or "HTTP/1.x" with x of 1 and above.
 Result<std::uint8_t> parse_version(std::string_view text) {
-  if (text.size() != 8 || !text.starts_with("HTTP/") || text[6] != '.' || text[5] < '0' || text[5] > '9' || text[7] < '0' || text[7] > '9')
+  if (text.size() != 8 || !text.starts_with("HTTP/") || text[6] != '.' || text[5] < '0' || text[5] > '9' || text[7] < '0' ||
+      text[7] > '9')
     return malformed(fmt::format("bad version {}", quoted(text)));
   if (text[5] != '1') return malformed(fmt::format("{} is not spoken here", text), 505);
   return static_cast<std::uint8_t>(text[7] == '0' ? 10 : 11);
@@ -62,7 +63,8 @@ Result<void> split_absolute(std::string_view target, http::Head& head) {
   for (const char c : target.substr(0, colon)) head.scheme += lower(c);
   if (head.scheme == "ws") head.scheme = "http";
   else if (head.scheme == "wss") head.scheme = "https";
-  else if (head.scheme != "http" && head.scheme != "https") return malformed(fmt::format("unsupported scheme {}", quoted(head.scheme)));
+  else if (head.scheme != "http" && head.scheme != "https")
+    return malformed(fmt::format("unsupported scheme {}", quoted(head.scheme)));
   const std::string_view rest = target.substr(colon + 3);
   const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
   head.authority = rest.substr(0, end);
@@ -112,7 +114,9 @@ Result<void> parse_status_line(std::string_view line, http::Head& head) {
 
 }  // namespace
 
-Error malformed(std::string detail, std::uint16_t status) { return Error{Errc::malformed, Side::local, false, status, std::move(detail)}; }
+Error malformed(std::string detail, std::uint16_t status) {
+  return Error{Errc::malformed, Side::local, false, status, std::move(detail)};
+}
 
 bool is_token(std::string_view text) { return !text.empty() && all(text, kToken); }
 bool is_field_value(std::string_view text) { return all(text, kValue); }
@@ -121,7 +125,8 @@ Error HeadParser::too_large(std::string_view data, std::size_t line) const {
   Error error{Errc::too_large, Side::local, false, 431, {}};
   if (lines_ == 0) {
     error.status = 414;
-    error.detail = fmt::format("the {} is longer than {} bytes", role_ == Role::request ? "request target" : "status line", limits_.start_line);
+    error.detail = fmt::format("the {} is longer than {} bytes", role_ == Role::request ? "request target" : "status line",
+                               limits_.start_line);
     return error;
   }
   const std::string_view rest = data.substr(std::min(line, data.size()));
@@ -192,7 +197,8 @@ Result<void> parse_field_lines(std::string_view block, std::size_t at, http::Fie
     const auto value_size = static_cast<std::size_t>(value_end - value);
     if (!all({value, value_size}, kValue))
       return malformed(fmt::format("a control character in field {}", quoted({cursor, name_size})));
-    fields.index(at + static_cast<std::size_t>(cursor - begin), name_size, at + static_cast<std::size_t>(value - begin), value_size);
+    fields.index(at + static_cast<std::size_t>(cursor - begin), name_size, at + static_cast<std::size_t>(value - begin),
+                 value_size);
     cursor = newline + 1;
   }
   return {};

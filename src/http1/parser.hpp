@@ -1,5 +1,5 @@
-// HTTP/1 syntax (RFC 9112), strictly: bytes in, a head out, no I/O. What another parser could read differently is refused: bare CR
-// or LF, folded lines, spaces around a name, control characters. Framing and connection fields are semantics.hpp's part.
+// HTTP/1 syntax (RFC 9112), strictly: bytes in, a head out, no I/O. What another parser could read differently is refused: bare
+// CR or LF, folded lines, spaces around a name, control characters. Framing and connection fields are semantics.hpp's part.
 #pragma once
 
 #include <cstddef>
@@ -22,8 +22,8 @@ class HeadParser {
  public:
   HeadParser(Role role, const Limits& limits) : role_(role), limits_(limits) {}
 
-  // `data` starts at the message and grows from call to call. Returns the head's size with all lines in `head` (Host and connection
-  // fields still among the fields, the request target split), or 0 when more is needed.
+  // `data` starts at the message and grows from call to call. Returns the head's size with all lines in `head` (Host and
+  // connection fields still among the fields, the request target split), or 0 when more is needed.
   Result<std::size_t> parse(std::string_view data, http::Head& head);
   // For the next message.
   void reset() { scanned_ = lines_ = skipped_ = first_line_ = 0; }
@@ -45,8 +45,8 @@ class HeadParser {
 // Field lines, each with its CRLF, into `fields`: for heads and trailers. `at` is where `block` starts in the fields' text.
 Result<void> parse_field_lines(std::string_view block, std::size_t at, http::Fields& fields);
 
-bool is_token(std::string_view text);          // RFC 9110 section 5.6.2
-bool is_field_value(std::string_view text);    // no control characters but tab
+bool is_token(std::string_view text);        // RFC 9110 section 5.6.2
+bool is_field_value(std::string_view text);  // no control characters but tab
 
 Error malformed(std::string detail, std::uint16_t status = 400);
 

@@ -1,5 +1,5 @@
-// From HTTP/1's lines to the one form of a head and back: framing (RFC 9112 section 6), connection fields (RFC 9110 section 7.6.1),
-// Host, upgrades. Pure.
+// From HTTP/1's lines to the one form of a head and back: framing (RFC 9112 section 6), connection fields (RFC 9110
+// section 7.6.1), Host, upgrades. Pure.
 #pragma once
 
 #include "base/buffer.hpp"
@@ -20,7 +20,8 @@ Result<MessageInfo> normalise_request(http::Head& head);
 // The same for a response to a request of that method and upgrade protocol (empty: none).
 Result<MessageInfo> normalise_response(http::Head& head, std::string_view method, std::string_view protocol);
 
-// Appends a request in origin form, or a CONNECT, with the fields that its framing and form need. The framing that follows is returned.
+// Appends a request in origin form, or a CONNECT, with the fields that its framing and form need. The framing that follows is
+// returned.
 Framing write_request(const http::Head& head, Buffer& out);
 
 struct ResponseForm {

@@ -9,8 +9,8 @@ using http::Body;
 using http::Head;
 using http::Next;
 
-constexpr std::uint64_t kMaxDiscard = 256 * 1024;    // of a request body that nobody wanted
-constexpr milliseconds kLinger{1'000};               // for the peer to read the last response before the socket goes
+constexpr std::uint64_t kMaxDiscard = 256 * 1024;  // of a request body that nobody wanted
+constexpr milliseconds kLinger{1'000};             // for the peer to read the last response before the socket goes
 
 class ServerConnection final : public http::Stream, public http::Drainable, private Half {
  public:
@@ -181,8 +181,9 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
 
   bool request_complete() const { return reader_.done(); }
 
-  // The final response comes while the request's body is still on its way. If little of it is left it is read and dropped, else the
-  // connection cannot go on. A client that waits for 100 and gets a final status sends no body at all, or all of it: no telling.
+  // The final response comes while the request's body is still on its way. If little of it is left it is read and dropped, else
+  // the connection cannot go on. A client that waits for 100 and gets a final status sends no body at all, or all of it: no
+  // telling.
   void settle_request_body() {
     if (expects_continue_ || body_bytes_ + reader_.expected() > kMaxDiscard) {
       form_.keep_alive = false;

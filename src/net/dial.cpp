@@ -28,7 +28,8 @@ Task<void> attempt(Race& race, Endpoint endpoint) {
   ++race.open;
   auto opened = Socket::open(endpoint.storage.ss_family);
   int number = opened ? 0 : errno;
-  if (opened && ::connect(opened->get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) != 0) number = errno;
+  if (opened && ::connect(opened->get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) != 0)
+    number = errno;
   if (number == EINPROGRESS) {
     Pollable pollable;
     pollable.fd = opened->get();
@@ -69,7 +70,8 @@ Task<Result<Socket>> race(std::vector<Endpoint> endpoints, milliseconds timeout)
   co_await attempts.join();
   if (state.winner) co_return std::move(state.winner);
   if (state.expired)
-    co_return make_error(Errc::connect_timeout, fmt::format("connect to {}: no answer in {} s", endpoints.front().text(), timeout.count() / 1000.0));
+    co_return make_error(Errc::connect_timeout,
+                         fmt::format("connect to {}: no answer in {} s", endpoints.front().text(), timeout.count() / 1000.0));
   co_return state.error.value_or(make_error(Errc::system, "connect failed"));
 }
 
@@ -91,8 +93,9 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const st
     error.retryable = true;
     co_return error;
   }
-  if (timing) *timing = {std::chrono::duration_cast<std::chrono::microseconds>(resolved - start),
-                         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - resolved)};
+  if (timing)
+    *timing = {std::chrono::duration_cast<std::chrono::microseconds>(resolved - start),
+               std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - resolved)};
   co_return std::make_unique<SocketTransport>(std::move(*socket));
 }
 

@@ -58,10 +58,12 @@ Result<std::unique_ptr<Listener>> Listener::bind(const Endpoint& wanted, unsigne
       }
       return std::unique_ptr<Listener>(new Listener(std::move(*socket), endpoint));
     }
-    const bool more = socket.error().retryable && attempt < attempts && !endpoint.is_unix() && endpoint.port() != 0 && endpoint.port() != 65535;
+    const bool more =
+        socket.error().retryable && attempt < attempts && !endpoint.is_unix() && endpoint.port() != 0 && endpoint.port() != 65535;
     if (!more) {
       Error error = socket.error();
-      if (error.retryable && attempts > 1) error.detail += fmt::format(" ({} ports from {} on are all taken)", attempt, wanted.port());
+      if (error.retryable && attempts > 1)
+        error.detail += fmt::format(" ({} ports from {} on are all taken)", attempt, wanted.port());
       return error;
     }
     endpoint.set_port(static_cast<std::uint16_t>(endpoint.port() + 1));

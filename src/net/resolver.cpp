@@ -55,7 +55,8 @@ Result<std::vector<Endpoint>> ask_system(const std::string& host) {
 
 Result<Override> parse_override(std::string_view text) {
   const auto bad = [&](std::string_view why) {
-    return make_error(Errc::config, fmt::format("'{}': {} (expected PATTERN=ADDR[:PORT], such as *.cmux.test=127.0.0.1:8443)", text, why));
+    return make_error(Errc::config,
+                      fmt::format("'{}': {} (expected PATTERN=ADDR[:PORT], such as *.cmux.test=127.0.0.1:8443)", text, why));
   };
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) return bad("no '=' after a host pattern");
@@ -137,7 +138,8 @@ Task<Result<std::vector<Endpoint>>> Resolver::resolve(const std::string& host, s
   if (const auto running = running_.find(host); running != running_.end()) {
     lookup = running->second;
   } else {
-    if (running_.size() >= kMostRunning) co_return make_error(Errc::dns, fmt::format("cannot resolve {}: too many look-ups wait", host));
+    if (running_.size() >= kMostRunning)
+      co_return make_error(Errc::dns, fmt::format("cannot resolve {}: too many look-ups wait", host));
     lookup = std::make_shared<Lookup>();
     lookup->loop = &Loop::current();
     running_.emplace(host, lookup);

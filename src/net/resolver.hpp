@@ -1,5 +1,5 @@
-// Names to addresses: overrides first, then literals, then localhost without DNS, then the system's resolver on threads of its own,
-// cached for a short time. One a worker; the threads outlive it only as long as a look-up hangs.
+// Names to addresses: overrides first, then literals, then localhost without DNS, then the system's resolver on threads of its
+// own, cached for a short time. One a worker; the threads outlive it only as long as a look-up hangs.
 #pragma once
 
 #include <map>

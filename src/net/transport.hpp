@@ -51,7 +51,8 @@ class Transport {
   virtual bool hung_up() const = 0;
   // Calls back once when hung_up() turns true (at once if it is); null: no more. Must not destroy the transport.
   virtual void on_hang_up(void (*callback)(void*), void* argument) = 0;
-  // The connection was reset, or is half-closed at the most: the difference between a peer that is gone and one that said its last.
+  // The connection was reset, or is half-closed at the most: the difference between a peer that is gone and one that said its
+  // last.
   virtual bool broken() const = 0;
 
   // A read may give something; false: it surely would not, as far as the loop knows.
@@ -80,6 +81,7 @@ class Transport {
 // Waits until there is something, then reads it into the buffer. 0: the peer ended its direction.
 Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::size_t room);
 // Writes all of the pieces.
-Task<Result<void>> write_all(Transport& transport, std::string_view first, std::string_view second = {}, std::string_view third = {});
+Task<Result<void>> write_all(Transport& transport, std::string_view first, std::string_view second = {},
+                             std::string_view third = {});
 
 }  // namespace cmux::net

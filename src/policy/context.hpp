@@ -1,5 +1,5 @@
-// Contexts: who may use the proxy, and where their loopback requests go. A Context never changes; a new route is a new Context with
-// the same credentials. The store belongs to the main thread; workers hold copies of what it publishes.
+// Contexts: who may use the proxy, and where their loopback requests go. A Context never changes; a new route is a new Context
+// with the same credentials. The store belongs to the main thread; workers hold copies of what it publishes.
 #pragma once
 
 #include <sys/types.h>

@@ -57,7 +57,8 @@ Task<void> Exchange::run() {
   } else if (auto where = find_plan(); !where) {
     co_await refuse(refusal_of(where.error()));
   } else if (worker_.count().open_requests > worker_.options().max_requests) {
-    Refusal refusal{503, "connection_limit_reached", fmt::format("{} requests are at work already", worker_.options().max_requests)};
+    Refusal refusal{503, "connection_limit_reached",
+                    fmt::format("{} requests are at work already", worker_.options().max_requests)};
     co_await refuse(std::move(refusal));
   } else {
     if (record_) record_->context = session_->context->id;
@@ -86,7 +87,8 @@ Result<void> Exchange::identify() {
   const auto value = request_->fields.get(Name::proxy_authorization);
   if (!value) return bad_request({});
   // The same bytes as last time are good for as long as their context is.
-  const bool same = entrance_.authenticated && !entrance_.authenticated->released && policy::equal_secrets(*value, entrance_.credentials);
+  const bool same =
+      entrance_.authenticated && !entrance_.authenticated->released && policy::equal_secrets(*value, entrance_.credentials);
   session_ = same ? entrance_.authenticated : worker_.authenticate(*value);
   if (!session_) return bad_request({});
   if (!same) {
@@ -130,7 +132,8 @@ Result<void> Exchange::find_plan() {
   return {};
 }
 
-// What goes to a workspace is checked as what the client asked for; what is dialled is checked where it is (net::DialOptions::is_own).
+// What goes to a workspace is checked as what the client asked for; what is dialled is checked where it is
+// (net::DialOptions::is_own).
 Result<void> Exchange::check_loop() const {
   const std::uint16_t port = target_.port.value_or(request_->scheme == "https" ? 443 : 80);
   if (!is_routed(*session_->context, target_, worker_.options().domains)) return {};
@@ -203,7 +206,8 @@ Task<void> Exchange::forward() {
   prepare_request();
   if (record_) record_->destination = plan_->origin.text();
   using Reuse = upstream::Pool::Reuse;
-  for (Reuse reuse = is_idempotent(request_->method) || request_->is_upgrade() ? Reuse::allowed : Reuse::checked;; reuse = Reuse::fresh) {
+  for (Reuse reuse = is_idempotent(request_->method) || request_->is_upgrade() ? Reuse::allowed : Reuse::checked;;
+       reuse = Reuse::fresh) {
     auto lease = co_await worker_.pool().acquire(plan_->origin, reuse, record_ != nullptr);
     if (!lease) {
       co_await refuse(refusal_of(lease.error()));

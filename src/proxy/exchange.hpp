@@ -11,7 +11,7 @@ namespace cmux::proxy {
 
 // What is known of a connection's requests before they come, and what is remembered from one to the next.
 struct Entrance {
-  SessionPtr session;            // bound to it; null: every request shows its credentials
+  SessionPtr session;  // bound to it; null: every request shows its credentials
   std::string_view scheme = "http";
   std::optional<net::Authority> tunnel;  // inside a CONNECT to this target: requests for another are misdirected
   std::string_view protocol = "http/1.1";
@@ -37,10 +37,10 @@ class Exchange final : public Active {
   bool is_tunnel() const override { return tunnel_; }
 
  private:
-  Result<void> identify();    // session_, or 407
-  Result<void> find_plan();   // plan_ and authority_
+  Result<void> identify();   // session_, or 407
+  Result<void> find_plan();  // plan_ and authority_
   Result<void> check_loop() const;
-  Task<void> connect();       // CONNECT: a tunnel, or what is inside one
+  Task<void> connect();  // CONNECT: a tunnel, or what is inside one
   Task<void> connect_direct();
   Task<void> forward();
   Task<Result<void>> attempt(upstream::Lease& lease);

@@ -11,11 +11,11 @@ namespace cmux::proxy {
 
 struct Plan {
   upstream::Origin origin;
-  std::string authority;      // for Host and :authority
+  std::string authority;  // for Host and :authority
   std::string path_prefix;
   policy::HeaderList headers;
-  bool routed = false;        // by the context's route, not where the request said
-  bool tunnels = false;       // takes CONNECT: a cmuxProxyOrigin
+  bool routed = false;   // by the context's route, not where the request said
+  bool tunnels = false;  // takes CONNECT: a cmuxProxyOrigin
 };
 
 // `more`: further cmux domains. Errors are for the client (400).

@@ -83,9 +83,7 @@ Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const 
   http::Head head;
   head.status = refusal.status;
   std::string body;
-  if (refusal.status == 407) {
-    head.fields.add(http::Name::proxy_authenticate, "Basic realm=\"Cmux Preview Proxy\"");
-  }
+  if (refusal.status == 407) { head.fields.add(http::Name::proxy_authenticate, "Basic realm=\"Cmux Preview Proxy\""); }
   if (wants_json(request)) {
     boost::json::object problem;
     problem["type"] = "about:blank";

@@ -1,6 +1,6 @@
 // What is inside a CONNECT to a loopback target: requests for the workspace, or bytes for a raw tunnel through the route's
-// cmuxProxyOrigin. The first byte decides, never a timer alone: browsers hold silent tunnels in reserve. Only where the client stays
-// silent does the raw tunnel open, undecided, for servers that speak first.
+// cmuxProxyOrigin. The first byte decides, never a timer alone: browsers hold silent tunnels in reserve. Only where the client
+// stays silent does the raw tunnel open, undecided, for servers that speak first.
 #include <fmt/format.h>
 
 #include "base/log.hpp"
@@ -10,13 +10,14 @@
 namespace cmux::proxy {
 namespace {
 
-constexpr milliseconds kSilence{300};    // of the client, after which the workspace is asked whether it has something to say
+constexpr milliseconds kSilence{300};     // of the client, after which the workspace is asked whether it has something to say
 constexpr milliseconds kAmbiguous{1000};  // for bytes that may still become a request line; then they are what they are
 constexpr std::size_t kSniffed = 4096;
 
 class RawTunnel final : public Active, public http::Drainable {
  public:
-  RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target, std::unique_ptr<net::Transport> client)
+  RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target,
+            std::unique_ptr<net::Transport> client)
       : worker_(worker), plan_(plan), target_(target), client_(*client), near_(std::move(client)) {
     link_after(session.active);
     worker_.open().insert(this);
@@ -43,7 +44,8 @@ class RawTunnel final : public Active, public http::Drainable {
       give_up();
     } else if (!cancelled_ && (protocol_ == Protocol::raw || pulling_)) {
       if (!plan_.tunnels) {
-        log::info("closed a tunnel to {}: it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin for raw tunnels", target_.text());
+        log::info("closed a tunnel to {}: it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin for raw tunnels",
+                  target_.text());
       } else {
         if (!pulling_) parts.spawn(pull());
         co_await push();
@@ -177,7 +179,9 @@ class TunnelGuard final : public Active {
  public:
   TunnelGuard(Session& session, net::Transport& transport) : transport_(transport) { link_after(session.active); }
   ~TunnelGuard() = default;
-  void cancel(Errc why) noexcept override { transport_.abort(make_error(why, "the context was released or its route changed"), true); }
+  void cancel(Errc why) noexcept override {
+    transport_.abort(make_error(why, "the context was released or its route changed"), true);
+  }
   bool is_tunnel() const override { return true; }
 
  private:

@@ -59,7 +59,8 @@ Task<void> accept_all(std::shared_ptr<net::Listener> listener, std::function<voi
 }  // namespace
 
 void Worker::accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers) {
-  std::function<void(net::Socket)> hand_out = [this, workers = std::move(workers), next = std::size_t{0}](net::Socket socket) mutable {
+  std::function<void(net::Socket)> hand_out = [this, workers = std::move(workers),
+                                               next = std::size_t{0}](net::Socket socket) mutable {
     Worker* const worker = workers[next++ % workers.size()];
     if (worker == this) take(std::move(socket));
     else worker->serve(std::move(socket));

@@ -1,5 +1,5 @@
-// Worker: one thread's share of the data path. It owns a loop, a resolver, a pool and its copy of the context table; nothing of it
-// is shared, so nothing is locked. Other threads talk to it by posting.
+// Worker: one thread's share of the data path. It owns a loop, a resolver, a pool and its copy of the context table; nothing of
+// it is shared, so nothing is locked. Other threads talk to it by posting.
 #pragma once
 
 #include <atomic>

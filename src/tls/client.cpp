@@ -61,7 +61,8 @@ SSL* ClientContext::make(const std::string& host, const std::string& session_key
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     SSL_set1_host(ssl, host.c_str());
   }
-  if (!alpn.empty()) SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
+  if (!alpn.empty())
+    SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
   if (sessions_.size() < kMostSessions || sessions_.contains(session_key)) {
     Slot& slot = sessions_[session_key];
     if (slot.session) SSL_set_session(ssl, slot.session);

@@ -1,5 +1,6 @@
 // ClientContext: TLS towards upstreams, with verification against the system's CAs and resumed sessions. One a worker and trust
-// setting: sessions never cross trust settings. Made at the first https destination, as reading the system's CAs takes some 40 ms.
+// setting: sessions never cross trust settings. Made at the first https destination, as reading the system's CAs takes some 40
+// ms.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -23,8 +24,9 @@ class ClientContext {
   static Result<std::unique_ptr<ClientContext>> create(const ClientSettings& settings);
   ~ClientContext();
 
-  // A client SSL that checks the peer's certificate for `host` (a DNS name or an IP literal) and sends SNI for names. `session_key`
-  // names who may share a session, such as "host:port". `alpn` is in wire form ("\x02h2\x08http/1.1"), or empty. The caller owns it.
+  // A client SSL that checks the peer's certificate for `host` (a DNS name or an IP literal) and sends SNI for names.
+  // `session_key` names who may share a session, such as "host:port". `alpn` is in wire form ("\x02h2\x08http/1.1"), or empty.
+  // The caller owns it.
   SSL* make(const std::string& host, const std::string& session_key, std::string_view alpn);
 
  private:

@@ -74,7 +74,8 @@ Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin
   auto secured = std::make_unique<net::TlsTransport>(std::move(*socket), tls_->make(origin.host, origin.text(), kAlpn));
   Deadline late(
       [](void* transport) {
-        static_cast<net::Transport*>(transport)->abort(make_error(Errc::connect_timeout, "no answer in the TLS handshake"), false);
+        static_cast<net::Transport*>(transport)->abort(make_error(Errc::connect_timeout, "no answer in the TLS handshake"),
+                                                       false);
       },
       secured.get());
   late.after(options_.tls_timeout);

@@ -23,7 +23,7 @@ Task<void> connect_to(Endpoint endpoint, milliseconds timeout, Dialled& out) { o
 class DeadPort {
  public:
   explicit DeadPort(const char* ip = "127.0.0.1")
-      : socket_(std::move(*Socket::open(Endpoint::from_ip(ip, 0)->storage.ss_family))) {
+      : socket_(*Socket::open(Endpoint::from_ip(ip, 0)->storage.ss_family)) {
     endpoint = *Endpoint::from_ip(ip, 0);
     REQUIRE(bind(socket_.get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) == 0);
     getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&endpoint.storage), &endpoint.size);
@@ -40,7 +40,7 @@ class FullPort : public DeadPort {
   FullPort() {
     listen(socket_.get(), 0);
     for (Socket& filler : fillers_) {
-      filler = std::move(*Socket::open(AF_INET));
+      filler = *Socket::open(AF_INET);
       ::connect(filler.get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size);
     }
   }

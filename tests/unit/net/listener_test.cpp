@@ -150,7 +150,7 @@ TEST_CASE("a stale Unix socket is replaced") {
   const std::string path = folder.path / "admin.sock";
   const Endpoint endpoint = *Endpoint::from_unix(path);
   {
-    const Socket dead = std::move(*Socket::open(AF_UNIX));
+    const Socket dead = *Socket::open(AF_UNIX);
     REQUIRE(bind(dead.get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) == 0);
   }
   REQUIRE(std::filesystem::exists(path));
