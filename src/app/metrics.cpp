@@ -66,8 +66,6 @@ std::string record_json(const proxy::Record& record) {
                                {"tls", record.tls.count()},
                                {"firstByte", record.first_byte.count()},
                                {"total", record.total.count()}};
-  out["bytesIn"] = record.bytes_in;
-  out["bytesOut"] = record.bytes_out;
   return json::serialize(out);
 }
 

@@ -44,13 +44,18 @@ class Server final : public admin::Instance {
     loop_.run();
     signals.close();
     close_admin();
+    // Answers that are on their way get out; who dawdles over a request does not keep the process.
+    Deadline late([](void* self) { static_cast<Server*>(self)->abort_admin(); }, this);
+    late.after(kAbortTime / 2);
     loop_.run(scope_.join());
+    late.cancel();
     bool ended = true;
     for (auto& worker : workers_) ended = worker->stop(kAbortTime) && ended;
     if (ended) return 0;
     // A look-up or a connection attempt hangs in the system, and the thread with it. Nothing is lost by leaving.
     log::debug("leaving while a connection attempt is under way");
     file_.reset();
+    admin_listener_.reset();
     _exit(0);
   }
 
@@ -120,7 +125,8 @@ class Server final : public admin::Instance {
     proxy_ = proxy_listener_->endpoint().text();
     const std::string admin_address = admin_listener_->endpoint().text();
     admin_ = settings_.admin.is_unix() ? admin_address : "http://" + admin_address;
-    own_ = {proxy_listener_->endpoint(), admin_listener_->endpoint()};
+    own_ = net::reachable_as(proxy_listener_->endpoint());
+    for (const net::Endpoint& each : net::reachable_as(admin_listener_->endpoint())) own_.push_back(each);
 
     admin::InstanceRecord record{settings_.instance, getpid(), proxy_, admin_, policy::random_hex(32)};
     api_ = std::make_unique<admin::Api>(*this, record.token, settings_.admin.is_unix() ? std::string() : admin_address);
@@ -161,7 +167,7 @@ class Server final : public admin::Instance {
   bool is_own(const net::Endpoint& endpoint) const {
     for (const net::Endpoint& own : own_) {
       if (own.is_unix() || own.port() != endpoint.port()) continue;
-      if (own.ip() == endpoint.ip() || endpoint.is_any() || own.is_any()) return true;
+      if (own.ip() == endpoint.ip() || endpoint.is_any() || (own.is_any() && endpoint.is_loopback())) return true;
       // ::ffff:127.0.0.1 is 127.0.0.1 by another name.
       if (endpoint.ip() == "::ffff:" + own.ip()) return true;
     }
@@ -192,11 +198,21 @@ class Server final : public admin::Instance {
 
   Task<void> serve_admin() {
     std::function<void(net::Socket)> take = [this](net::Socket socket) {
-      if (stopping_) return;
-      scope_.spawn(
-          http1::serve(std::make_unique<net::SocketTransport>(std::move(socket)), *api_, "http", admin_options_, admin_open_));
+      if (!stopping_) scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
     };
     co_await admin_listener_->run(std::move(take));
+  }
+
+  Task<void> serve_admin_one(std::unique_ptr<net::Transport> transport) {
+    net::Transport* const open = transport.get();
+    admin_transports_.insert(open);
+    // Not even a throw may leave it on the list.
+    const std::shared_ptr<void> off_the_list(nullptr, [this, open](void*) { admin_transports_.erase(open); });
+    co_await http1::serve(std::move(transport), *api_, "http", admin_options_, admin_open_);
+  }
+
+  void abort_admin() {
+    for (net::Transport* transport : admin_transports_) transport->abort(make_error(Errc::cancelled, "shutting down"), true);
   }
 
   // Runs `work` on every worker, and returns when all have.
@@ -314,6 +330,7 @@ class Server final : public admin::Instance {
   std::unique_ptr<admin::Api> api_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::set<http::Drainable*> admin_open_;
+  std::set<net::Transport*> admin_transports_;
   Scope scope_;
   std::string proxy_, admin_;
   Clock::time_point started_ = Clock::now();

@@ -21,16 +21,27 @@ bool allowed_in_trailers(http::Name name) {
   switch (name) {
     case http::Name::connection:
     case http::Name::content_length:
+    case http::Name::cookie:
+    case http::Name::expect:
     case http::Name::host:
+    case http::Name::http2_settings:
     case http::Name::keep_alive:
     case http::Name::proxy_authenticate:
     case http::Name::proxy_authorization:
+    case http::Name::origin:
     case http::Name::proxy_connection:
+    case http::Name::sec_websocket_accept:
+    case http::Name::sec_websocket_key:
+    case http::Name::sec_websocket_version:
     case http::Name::set_cookie:
     case http::Name::te:
     case http::Name::trailer:
     case http::Name::transfer_encoding:
-    case http::Name::upgrade: return false;
+    case http::Name::upgrade:
+    case http::Name::x_cmux_host_override:
+    case http::Name::x_cmux_port_internal:
+    case http::Name::x_cmux_proxied:
+    case http::Name::x_cmux_workspace_internal: return false;
     default: return true;
   }
 }
@@ -158,7 +169,9 @@ Result<bool> BodyReader::read_trailer(Buffer& in) {
   if (end > kMaxTrailers) return Error{Errc::too_large, Side::local, false, 431, "the trailers are too large"};
   trailers_.assign_text(data.substr(0, end));
   if (auto parsed = parse_field_lines(data.substr(0, end), 0, trailers_); !parsed) return parsed.error();
-  trailers_.remove_if([](const http::Fields::Field& field) { return !allowed_in_trailers(field.known); });
+  trailers_.remove_if([](const http::Fields::Field& field) {
+    return !allowed_in_trailers(field.known) || http::equal_ignoring_case(field.name, "authorization");
+  });
   in.consume(end + 2);
   state_ = State::done;
   return true;

@@ -166,7 +166,8 @@ Result<MessageInfo> normalise_request(Head& head) {
   std::string protocol = upgrade_protocol(head);
   const ConnectionOptions options = take_connection_fields(head.fields);
   info.keep_alive = !options.close && (head.version >= 11 || options.keep_alive);
-  if (options.upgrade && !protocol.empty() && head.version >= 11 && head.method == "GET" && head.end && !head.content_length) {
+  if (options.upgrade && !protocol.empty() && head.version >= 11 && head.method == "GET" && head.end) {
+    head.content_length.reset();
     head.method = "CONNECT";
     head.protocol = std::move(protocol);
   }

@@ -206,8 +206,8 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
       co_return false;
     }
     std::uint64_t dropped = 0;
+    deadline_.after(options_.head_timeout);  // for all that is left: a drip does not push it further
     while (!request_complete() && dropped <= kMaxDiscard) {
-      deadline_.after(options_.head_timeout);
       auto piece = reader_.next(in_);
       if (!piece) co_return false;
       dropped += piece->bytes.size();
@@ -281,9 +281,14 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
 Task<void> serve(std::unique_ptr<net::Transport> transport, http::Handler& handler, std::string_view scheme,
                  const ServerOptions& options, std::set<http::Drainable*>& open) {
   ServerConnection connection(std::move(transport), scheme, options);
-  open.insert(&connection);
+  struct Listed {  // taken off even where something throws
+    std::set<http::Drainable*>& list;
+    http::Drainable* entry;
+    Listed(std::set<http::Drainable*>& in, http::Drainable* what) : list(in), entry(what) { list.insert(entry); }
+    ~Listed() { list.erase(entry); }
+  };
+  const Listed listed(open, &connection);
   co_await connection.run(handler);
-  open.erase(&connection);
 }
 
 }  // namespace cmux::http1

@@ -1,11 +1,13 @@
 #include "net/listener.hpp"
 
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -46,6 +48,22 @@ Result<Socket> bind_once(const Endpoint& endpoint) {
 }
 
 }  // namespace
+
+std::vector<Endpoint> reachable_as(const Endpoint& endpoint) {
+  std::vector<Endpoint> out;
+  out.push_back(endpoint);
+  ifaddrs* list = nullptr;
+  if (!endpoint.is_any() || getifaddrs(&list) != 0) return out;
+  for (const ifaddrs* item = list; item; item = item->ifa_next) {
+    if (!item->ifa_addr || item->ifa_addr->sa_family != endpoint.storage.ss_family) continue;
+    Endpoint address = endpoint;
+    std::memcpy(&address.storage, item->ifa_addr, endpoint.size);
+    address.set_port(endpoint.port());
+    out.push_back(address);
+  }
+  freeifaddrs(list);
+  return out;
+}
 
 Result<std::unique_ptr<Listener>> Listener::bind(const Endpoint& wanted, unsigned attempts) {
   Endpoint endpoint = wanted;

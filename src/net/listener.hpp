@@ -8,6 +8,10 @@
 
 namespace cmux::net {
 
+// The addresses under which a listener's endpoint is reached on this machine: itself, and for 0.0.0.0 or :: every interface's
+// too.
+std::vector<Endpoint> reachable_as(const Endpoint& endpoint);
+
 class Listener {
  public:
   // Binds and listens. With `attempts` above 1, a busy port moves on to the next one. A Unix path that nobody answers on is

@@ -143,12 +143,18 @@ Task<Result<std::vector<Endpoint>>> Resolver::resolve(const std::string& host, s
     lookup = std::make_shared<Lookup>();
     lookup->loop = &Loop::current();
     running_.emplace(host, lookup);
-    std::thread([lookup, host] {
+    const auto ask = [lookup, host] {
       auto outcome = ask_system(host);
       std::lock_guard lock(lookup->mutex);
       lookup->outcome = std::move(outcome);
       if (lookup->loop) lookup->loop->post([lookup] { lookup->finish(); });
-    }).detach();
+    };
+    try {
+      std::thread(ask).detach();
+    } catch (const std::system_error& error) {
+      running_.erase(host);
+      co_return make_error(Errc::dns, fmt::format("cannot resolve {}: no thread for it: {}", host, error.what()));
+    }
   }
   if (!lookup->done) {
     Event done;

@@ -51,14 +51,17 @@ Result<Socket> Socket::open(int family) {
 }
 
 Result<Socket> Socket::accept(int listener) {
+  while (true) {
 #ifdef __linux__
-  Socket made(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    Socket made(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
 #else
-  Socket made(::accept(listener, nullptr, nullptr));
-  if (made) set_flags(made.get());
+    Socket made(::accept(listener, nullptr, nullptr));
+    if (made) set_flags(made.get());
 #endif
-  if (!made && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) return from_errno(errno, "accept");
-  return made;
+    if (made || errno == EAGAIN || errno == EWOULDBLOCK) return made;
+    // A client that has gone again says nothing of the others in the queue.
+    if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO && errno != EPERM) return from_errno(errno, "accept");
+  }
 }
 
 SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)) {

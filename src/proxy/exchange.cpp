@@ -17,9 +17,26 @@ Error bad_request(std::string detail, std::uint16_t status = 400) {
   return Error{Errc::malformed, Side::downstream, false, status, std::move(detail)};
 }
 
-// RFC 9110 section 9.2.2.
-bool is_idempotent(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" || method == "TRACE";
+// Idempotent (RFC 9110 section 9.2.2), or an upgrade, which is a GET.
+bool is_safe_to_repeat(const http::Head& request) {
+  const std::string_view method = request.method;
+  return request.is_upgrade() || method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
+         method == "OPTIONS" || method == "TRACE";
+}
+
+// What may be shown of a target: no user info, no query, and nothing that is not printable ASCII.
+std::string shown_url(const http::Head& request) {
+  std::string_view authority = request.authority;
+  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+  std::string raw(authority);
+  if (!request.is_connect() || request.is_upgrade())
+    raw = fmt::format("{}://{}{}", request.scheme, authority, std::string_view(request.path).substr(0, request.path.find('?')));
+  std::string out;
+  for (const char c : raw) {
+    if (c > 0x20 && c < 0x7f && c != '"') out += c;
+    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
 }
 
 std::chrono::microseconds since(Clock::time_point start) {
@@ -46,12 +63,13 @@ Task<void> Exchange::run() {
   request_ = *head;
   if (record_) {
     record_->method = request_->is_upgrade() ? "GET" : request_->method;
-    record_->url = request_->is_connect() && !request_->is_upgrade()
-                       ? request_->authority
-                       : fmt::format("{}://{}{}", request_->scheme, request_->authority,
-                                     std::string_view(request_->path).substr(0, request_->path.find('?')));
+    record_->url = shown_url(*request_);
   }
-  if (auto who = identify(); !who) {
+  if (request_->origin_form && !entrance_.tunnel && !entrance_.session) {
+    Refusal refusal{421, "http_request_error",
+                    "this is a proxy: send it absolute URLs, as clients do that have it set as their proxy"};
+    co_await refuse(std::move(refusal));
+  } else if (auto who = identify(); !who) {
     Refusal refusal{407, "http_request_denied", who.error().detail};
     co_await refuse(std::move(refusal));
   } else if (auto where = find_plan(); !where) {
@@ -102,8 +120,6 @@ Result<void> Exchange::identify() {
 Result<void> Exchange::find_plan() {
   const bool connect = request_->is_connect() && !request_->is_upgrade();
   if (connect && entrance_.tunnel) return bad_request("CONNECT inside a tunnel");
-  if (request_->origin_form && !entrance_.tunnel)
-    return bad_request("this is a proxy: send it absolute URLs, as clients do that have it set as their proxy", 421);
   if (!connect && entrance_.plan && entrance_.planned_for == session_->context && entrance_.planned_scheme == request_->scheme &&
       entrance_.planned_authority == request_->authority) {
     plan_ = entrance_.plan;
@@ -206,8 +222,8 @@ Task<void> Exchange::forward() {
   prepare_request();
   if (record_) record_->destination = plan_->origin.text();
   using Reuse = upstream::Pool::Reuse;
-  for (Reuse reuse = is_idempotent(request_->method) || request_->is_upgrade() ? Reuse::allowed : Reuse::checked;;
-       reuse = Reuse::fresh) {
+  // What cannot be sent twice must not meet a connection that is closing, as far as that can be known.
+  for (Reuse reuse = is_safe_to_repeat(*request_) && request_->end ? Reuse::allowed : Reuse::checked;; reuse = Reuse::fresh) {
     auto lease = co_await worker_.pool().acquire(plan_->origin, reuse, record_ != nullptr);
     if (!lease) {
       co_await refuse(refusal_of(lease.error()));
@@ -247,7 +263,7 @@ Task<void> Exchange::forward() {
 }
 
 bool Exchange::may_retry(const Error& error) const {
-  return error.retryable && !responded_ && !body_started_ && !cancelled_ && is_idempotent(request_->method);
+  return error.retryable && !responded_ && !body_started_ && !cancelled_ && is_safe_to_repeat(*request_);
 }
 
 Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {

@@ -27,6 +27,7 @@ class RawTunnel final : public Active, public http::Drainable {
   // Until it is clear what the client speaks. Http1, http2 and tls come with the transport, untouched; else all is done.
   Task<Protocol> run() {
     Scope parts;
+    idle_.after(worker_.options().http1.idle_timeout);
     parts.spawn(watch_client());
     if (!client_done_ && plan_.tunnels) {
       silence_.after(kSilence);
@@ -169,6 +170,8 @@ class RawTunnel final : public Active, public http::Drainable {
   std::optional<Error> error_;
   Event progress_;
   Deadline silence_{[](void* self) { static_cast<RawTunnel*>(self)->progress_.set(); }, this};
+  // Browsers hold silent tunnels in reserve, but not for ever.
+  Deadline idle_{[](void* self) { static_cast<RawTunnel*>(self)->drain(); }, this};
   Protocol protocol_ = Protocol::unknown;
   bool client_done_ = false, pulling_ = false, opened_ = false, spoke_ = false, settled_ = false;
   bool given_up_ = false, cancelled_ = false;

@@ -47,7 +47,10 @@ void Worker::serve(net::Socket socket) {
 }
 
 void Worker::take(net::Socket socket) {
-  if (!draining_) scope_.spawn(serve_one(std::make_unique<net::SocketTransport>(std::move(socket))));
+  if (draining_) return;
+  try {
+    scope_.spawn(serve_one(std::make_unique<net::SocketTransport>(std::move(socket))));
+  } catch (const std::system_error& error) { log::warn("a connection cannot be watched and is closed: {}", error.what()); }
 }
 
 namespace {
@@ -75,7 +78,9 @@ Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport) {
   ++counters_.connections;
   ++counters_.open_connections;
   Entrance entrance;
-  co_await serve_connection(*this, std::move(transport), std::move(entrance));
+  try {
+    co_await serve_connection(*this, std::move(transport), std::move(entrance));
+  } catch (const std::exception& bug) { log::error("a connection failed: {}", bug.what()); }
   open.unlink();
   --counters_.open_connections;
   check_drained();

@@ -35,7 +35,6 @@ struct Record {
   std::string downstream, upstream;
   bool reused = false;
   std::chrono::microseconds dns{0}, connect{0}, tls{0}, first_byte{0}, total{0};
-  std::uint64_t bytes_in = 0, bytes_out = 0;
 };
 
 // Plain counters of one worker; summed by who asks.

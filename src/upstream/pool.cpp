@@ -99,6 +99,7 @@ void Pool::keep(std::unique_ptr<Pooled> pooled) {
 }
 
 void Pool::drop(Pooled* pooled) {
+  pooled->connection.watch_idle(nullptr, nullptr, milliseconds(0));  // the timer and the hang-up may both come: once is enough
   IdleList& list = idle_.find(*pooled->origin)->second;
   const auto found = std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.get() == pooled; });
   // Told by the connection's own timer or transport, which must outlive this call.

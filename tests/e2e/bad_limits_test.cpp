@@ -57,7 +57,7 @@ TEST_CASE("408: a header that does not arrive in time, not even byte by byte") {
 TEST_CASE("an idle connection is closed in time, without an answer that nobody asked for") {
   Proxy proxy({"--idle-timeout", "300ms"});
   Client fresh = proxy.connect(), used = proxy.connect();
-  CHECK(used.ask("GET / HTTP/1.1\r\nHost: l\r\n\r\n").status == 407);
+  CHECK(used.ask("GET http://l/ HTTP/1.1\r\nHost: l\r\n\r\n").status == 407);
   CHECK(fresh.read_all_until_close() == "");
   CHECK(used.read_all_until_close() == "");
 }

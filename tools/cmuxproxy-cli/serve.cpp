@@ -1,4 +1,5 @@
 // serve: runs an instance in the foreground. Its flags come from the table of settings.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -74,6 +75,8 @@ int serve(const Options& options) {
   const auto load = [&] { return app::load_settings(flag_values(options), environment, variable_names(), path); };
   const auto settings = load();
   if (!settings) throw Exit{kUsage, settings.error().detail};
+  if (settings->ready_fd >= 0 && fcntl(settings->ready_fd, F_GETFD) < 0)
+    throw Exit{kUsage, fmt::format("--ready-fd: descriptor {} is not open", settings->ready_fd)};
   if (options.check) return print_check(*settings, path, options.json);
   return app::run_server(
       *settings,
