@@ -1,6 +1,7 @@
 #include "upstream/pool.hpp"
 
 #include <catch2/catch.hpp>
+#include <thread>
 
 #include "net/listener.hpp"
 #include "net/pair.hpp"
@@ -30,6 +31,7 @@ struct World {
     co_await world.listener->run(std::move(take));
   }
   static Task<void> answer(World& world, std::unique_ptr<net::SocketTransport> transport) {
+    world.last = transport.get();
     while (true) {
       std::string text;
       co_await net::read_until(*transport, "\r\n\r\n", text);
@@ -49,6 +51,7 @@ struct World {
   Scope scope;
   std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
   bool close_after = false;
+  net::SocketTransport* last = nullptr;  // the origin's side of the connection that was accepted last
   unsigned requests = 0;
 };
 
@@ -158,6 +161,27 @@ TEST_CASE("a kept connection is dropped when its time is over") {
   CHECK(ask(world, {allowed}) == "new ");
   run(world.loop, until_empty(world));
   CHECK(world.pool.opened() == 1);
+}
+
+namespace {
+
+// The peer's FIN and the end of the idle time come in the same turn of a loop that was held up.
+Task<void> both_at_once(World& world) {
+  std::string log;
+  co_await get(world, allowed, log);
+  world.last->shutdown_write();
+  std::this_thread::sleep_for(milliseconds(60));  // the stall itself
+  while (world.pool.idle_count() != 0) co_await Yield{};
+  co_await sleep_for(milliseconds(30));
+}
+
+}  // namespace
+
+TEST_CASE("a kept connection that ends and runs out of time at once is dropped once") {
+  World world;
+  world.options.idle_timeout = milliseconds(10);
+  run(world.loop, both_at_once(world));
+  CHECK(world.pool.idle_count() == 0);
 }
 
 TEST_CASE("clear closes what is idle") {
