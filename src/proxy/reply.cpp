@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "http1/semantics.hpp"
+
 namespace cmux::proxy {
 namespace {
 
@@ -21,25 +23,6 @@ bool wants_json(const http::Head* request) {
   if (!request) return false;
   const auto accept = request->fields.get(http::Name::accept);
   return accept && accept->find("json") != std::string_view::npos;
-}
-
-std::string_view title_of(std::uint16_t status) {
-  switch (status) {
-    case 400: return "Bad Request";
-    case 407: return "Proxy Authentication Required";
-    case 408: return "Request Timeout";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 421: return "Misdirected Request";
-    case 431: return "Request Header Fields Too Large";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    case 508: return "Loop Detected";
-    default: return "Error";
-  }
 }
 
 }  // namespace
@@ -79,7 +62,7 @@ Refusal refusal_of(const Error& error) {
 }
 
 Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const Refusal& refusal) {
-  const std::string_view title = title_of(refusal.status);
+  const std::string_view title = http1::reason_of(refusal.status);
   http::Head head;
   head.status = refusal.status;
   std::string body;
