@@ -78,8 +78,8 @@ class Server final : public admin::Instance {
     out["pid"] = getpid();
     out["proxy"] = proxy_;
     out["admin"] = admin_;
-    out["http2"] = kHttp2;
-    out["caFile"] = nullptr;
+    out["http2"] = settings_.http2;
+    out["caFile"] = ca_file();
     out["threads"] = workers_.size();
     out["uptimeSeconds"] = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     out["contexts"] = contexts_.size();
@@ -107,8 +107,6 @@ class Server final : public admin::Instance {
   }
 
  private:
-  static constexpr bool kHttp2 = false;
-
   Result<void> start() {
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
@@ -129,6 +127,7 @@ class Server final : public admin::Instance {
     for (const net::Endpoint& each : net::reachable_as(admin_listener_->endpoint())) own_.push_back(each);
 
     admin::InstanceRecord record{settings_.instance, getpid(), proxy_, admin_, policy::random_hex(32)};
+    open_authority();
     api_ = std::make_unique<admin::Api>(*this, record.token, settings_.admin.is_unix() ? std::string() : admin_address);
     make_options();
     for (unsigned i = 0; i < settings_.threads; ++i)
@@ -144,13 +143,37 @@ class Server final : public admin::Instance {
     return {};
   }
 
+  // Without it everything works but TLS towards clients: no reason not to start.
+  void open_authority() {
+    const auto directory = state_directory([](const char* name) -> const char* { return std::getenv(name); });
+    auto opened = directory ? tls::Authority::open(*directory) : Result<std::unique_ptr<tls::Authority>>(directory.error());
+    if (opened) authority_ = std::move(*opened);
+    else log::warn("no TLS towards clients: {}", opened.error().detail);
+  }
+
+  json::value ca_file() const { return authority_ ? json::value(authority_->certificate_path()) : json::value(nullptr); }
+
   void make_options() {
     options_.http1.limits.head = settings_.max_header;
     options_.http1.limits.start_line = settings_.max_url;
     options_.http1.max_body = settings_.max_body;
     options_.http1.head_timeout = settings_.header_timeout;
     options_.http1.idle_timeout = settings_.idle_timeout;
+    options_.http2.limits = options_.http1.limits;
+    options_.http2.max_body = settings_.max_body;
+    options_.http2.head_timeout = settings_.header_timeout;
+    options_.http2.idle_timeout = settings_.idle_timeout;
+    options_.offer_http2 = settings_.http2;
+    options_.intercept = settings_.intercept;
+    options_.authority = authority_.get();
     options_.max_requests = settings_.max_requests;
+    options_.pool.h2c_hosts = settings_.upstream_h2c;
+    options_.pool.http2.limits = options_.http1.limits;
+    options_.pool.http2.response_timeout = settings_.response_timeout;
+    options_.pool.http2.idle_timeout = options_.pool.idle_timeout;
+    options_.pool.http2.stream_window = 256 * 1024;
+    options_.pool.http2.most_window = 4 * 1024 * 1024;
+    options_.pool.http2.ping_interval = settings_.ping_interval;
     options_.pool.http1.limits = options_.http1.limits;
     options_.pool.http1.response_timeout = settings_.response_timeout;
     options_.pool.dial.timeout = settings_.connect_timeout;
@@ -190,8 +213,8 @@ class Server final : public admin::Instance {
     ready["proxy"] = proxy_;
     ready["port"] = proxy_listener_->endpoint().port();
     ready["admin"] = admin_;
-    ready["http2"] = kHttp2;
-    ready["caFile"] = nullptr;
+    ready["http2"] = settings_.http2;
+    ready["caFile"] = ca_file();
     print_ready(json::serialize(ready), fmt::format("cmuxproxy {} ({}) is ready: proxy {}, admin {}", CMUXPROXY_VERSION,
                                                     settings_.instance, proxy_, admin_));
   }
@@ -321,6 +344,7 @@ class Server final : public admin::Instance {
   Loop loop_;
   proxy::Options options_;
   http1::ServerOptions admin_options_;
+  std::unique_ptr<tls::Authority> authority_;
   std::vector<net::Endpoint> own_;
   policy::ContextStore contexts_{
       [this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};

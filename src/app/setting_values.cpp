@@ -120,6 +120,13 @@ Result<std::string> parse_domain(std::string_view text) {
   return domain;
 }
 
+Result<std::string> parse_host_pattern(std::string_view text) {
+  const std::string pattern = net::to_lower(text);
+  if (pattern.empty() || pattern.find_first_of("/ @[]") != std::string::npos)
+    return expected("a host, in which * and ? may stand for any characters", text);
+  return pattern;
+}
+
 Result<net::Endpoint> parse_tcp_endpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return expected(kEndpointForm, text);

@@ -154,6 +154,11 @@ std::vector<Row> make_rows() {
                   printed_list<&S::resolve>(print_override),
                   "*.cmux.test=127.0.0.1:8443"});
   rows.push_back(switch_row<&S::insecure_upstream>({"insecure-upstream", "", "accept any certificate upstream"}));
+  rows.push_back({{"upstream-h2c", "PATTERN", "hosts that speak HTTP/2 without TLS, by prior knowledge", true},
+                  Shape::list,
+                  many<&S::upstream_h2c>(parse_host_pattern),
+                  printed_list<&S::upstream_h2c>([](const std::string& pattern) { return pattern; }),
+                  "*.internal.example"});
   rows.push_back({{"domains", "NAME", "another cmux domain, whose names are never rewritten", true},
                   Shape::list,
                   many<&S::domains>(parse_domain),
@@ -176,6 +181,8 @@ std::vector<Row> make_rows() {
   rows.push_back(time_row<&S::response_timeout>({"response-timeout", "TIME", "for a response to begin; 0: no limit"}));
   rows.push_back(time_row<&S::header_timeout>({"header-timeout", "TIME", "for a client's header to be whole; 0: no limit"}));
   rows.push_back(time_row<&S::idle_timeout>({"idle-timeout", "TIME", "for connections that do nothing; 0: no limit"}));
+  rows.push_back(time_row<&S::ping_interval>(
+      {"ping-interval", "TIME", "silence on a busy HTTP/2 connection upstream after which it is asked for life; 0: never"}));
   rows.push_back(size_row<&S::max_header>({"max-header", "BYTES", "the largest header of a request or response"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_url>({"max-url", "BYTES", "the longest request target"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_body>({"max-body", "BYTES", "the largest body of a request; 0: no limit"}, 0, 1ull << 50));
@@ -323,6 +330,12 @@ Result<void> load_flags(Loader& loader, const FlagValues& flags) {
   return {};
 }
 
+// Empty where it is not set.
+std::string text_variable(const Environment& environment, const char* name) {
+  const char* const value = environment(name);
+  return value ? value : "";
+}
+
 }  // namespace
 
 Settings::Settings() : listen(*net::Endpoint::from_ip("127.0.0.1", 39385)), admin(*net::Endpoint::from_ip("127.0.0.1", 0)) {}
@@ -337,10 +350,7 @@ const std::vector<SettingInfo>& setting_table() {
 }
 
 std::optional<std::string> config_path(const std::optional<std::string>& flag, const Environment& environment) {
-  const auto variable = [&](const char* name) -> std::string {
-    const char* value = environment(name);
-    return value ? value : "";
-  };
+  const auto variable = [&](const char* name) { return text_variable(environment, name); };
   if (flag) return flag;
   if (const std::string path = variable("CMUXPROXY_CONFIG"); !path.empty()) return path;
   // The XDG base directory specification: a relative path there counts as none.
@@ -351,6 +361,15 @@ std::optional<std::string> config_path(const std::optional<std::string>& flag, c
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return std::nullopt;
   return path.string();
+}
+
+Result<std::string> state_directory(const Environment& environment) {
+  if (std::string own = text_variable(environment, "CMUXPROXY_STATE_DIR"); !own.empty()) return own;
+  const std::filesystem::path base = text_variable(environment, "XDG_STATE_HOME");
+  if (base.is_absolute()) return (base / "cmuxproxy").string();
+  const std::filesystem::path home = text_variable(environment, "HOME");
+  if (!home.empty()) return (home / ".local/state/cmuxproxy").string();
+  return make_error(Errc::config, "no state directory: set CMUXPROXY_STATE_DIR, XDG_STATE_HOME or HOME");
 }
 
 Result<Settings> load_settings(const FlagValues& flags, const Environment& environment,

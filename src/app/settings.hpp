@@ -28,6 +28,7 @@ struct Settings {
   std::string upstream_ca;
   std::vector<net::Override> resolve;
   bool insecure_upstream = false;
+  std::vector<std::string> upstream_h2c;  // globs over hosts
   std::vector<std::string> domains;  // more cmux domains
   bool via = false;
 
@@ -42,6 +43,7 @@ struct Settings {
   milliseconds response_timeout{120'000};
   milliseconds header_timeout{10'000};
   milliseconds idle_timeout{120'000};
+  milliseconds ping_interval{15'000};
   std::size_t max_header = 64 * 1024;
   std::size_t max_url = 32 * 1024;
   std::uint64_t max_body = 0;  // 0: without limit
@@ -68,6 +70,10 @@ using Environment = std::function<const char*(const char*)>;
 // The file to read: `flag`, else $CMUXPROXY_CONFIG, else $XDG_CONFIG_HOME or ~/.config + /cmuxproxy/config.toml where that
 // exists.
 std::optional<std::string> config_path(const std::optional<std::string>& flag, const Environment& environment);
+
+// Where what outlives an instance is kept: $CMUXPROXY_STATE_DIR, else $XDG_STATE_HOME/cmuxproxy, else
+// ~/.local/state/cmuxproxy. Errc::config where none of them is set.
+Result<std::string> state_directory(const Environment& environment);
 
 // All sources in their order. Errors (Errc::config) say where: "config.toml:3: drain-timeout: expected a time such as 5s, 300ms,
 // 1h",

@@ -11,6 +11,8 @@ namespace cmux {
 
 // Queues a coroutine on the running thread's loop (base/loop.hpp).
 void resume_soon(std::coroutine_handle<> handle);
+// ... behind everything else that is or becomes ready.
+void resume_last(std::coroutine_handle<> handle);
 
 class Event {
  public:
@@ -44,6 +46,14 @@ class Event {
 struct Yield {
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> self) const { resume_soon(self); }
+  void await_resume() const noexcept {}
+};
+
+// co_await EndOfTurn{}: goes on when nobody else is ready any more, before the loop asks the system for news. What many produce in
+// one turn can then leave in one system call.
+struct EndOfTurn {
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> self) const { resume_last(self); }
   void await_resume() const noexcept {}
 };
 

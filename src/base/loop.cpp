@@ -14,6 +14,7 @@ thread_local Loop* current_loop = nullptr;
 }
 
 void resume_soon(std::coroutine_handle<> handle) { Loop::current().resume_soon(handle); }
+void resume_last(std::coroutine_handle<> handle) { Loop::current().resume_last(handle); }
 
 Loop& Loop::current() { return *current_loop; }
 
@@ -89,7 +90,9 @@ void Loop::run(Task<void> task) {
 
 void Loop::run_ready() {
   // A few rounds, so that a wake-up between two coroutines needs no system call; then the sockets' turn, so that nobody starves.
-  for (int round = 0; round < 8 && !ready_.empty(); ++round) {
+  for (int round = 0; round < 8; ++round) {
+    if (ready_.empty()) ready_.swap(last_);
+    if (ready_.empty()) return;
     running_.swap(ready_);
     for (std::coroutine_handle<> handle : running_) handle.resume();
     running_.clear();
@@ -163,7 +166,7 @@ void Loop::fire_due() {
 }
 
 int Loop::wait_limit() const {
-  if (!ready_.empty()) return 0;
+  if (!ready_.empty() || !last_.empty()) return 0;
   if (armed_ == 0) return -1;
   for (std::uint64_t ahead = 1; ahead < kSlots; ++ahead)
     if (wheel_[(tick_ + ahead) % kSlots]) {

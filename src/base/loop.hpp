@@ -82,6 +82,7 @@ class Loop {
   void post(std::function<void()> work);
 
   void resume_soon(std::coroutine_handle<> handle) { ready_.push_back(handle); }
+  void resume_last(std::coroutine_handle<> handle) { last_.push_back(handle); }
 
   // Starts and ends watching; throws std::system_error when the system has no room for it.
   void watch(Pollable& pollable);
@@ -102,7 +103,7 @@ class Loop {
   void update_now();
 
   std::unique_ptr<Poller> poller_;
-  std::vector<std::coroutine_handle<>> ready_, running_;
+  std::vector<std::coroutine_handle<>> ready_, running_, last_;
   Clock::time_point start_, now_;
   std::uint64_t tick_ = 1;  // the last tick that was fired
   std::array<Deadline*, kSlots> wheel_{};

@@ -179,6 +179,35 @@ void Fields::index(std::size_t name_at, std::size_t name_size, std::size_t value
   entries_.push_back(entry);
 }
 
+bool allowed_in_trailers(const Fields::Field& field) {
+  switch (field.known) {
+    case Name::connection:
+    case Name::content_length:
+    case Name::cookie:
+    case Name::expect:
+    case Name::host:
+    case Name::http2_settings:
+    case Name::keep_alive:
+    case Name::proxy_authenticate:
+    case Name::proxy_authorization:
+    case Name::origin:
+    case Name::proxy_connection:
+    case Name::sec_websocket_accept:
+    case Name::sec_websocket_key:
+    case Name::sec_websocket_version:
+    case Name::set_cookie:
+    case Name::te:
+    case Name::trailer:
+    case Name::transfer_encoding:
+    case Name::upgrade:
+    case Name::x_cmux_host_override:
+    case Name::x_cmux_port_internal:
+    case Name::x_cmux_proxied:
+    case Name::x_cmux_workspace_internal: return false;
+    default: return !equal_ignoring_case(field.name, "authorization");
+  }
+}
+
 bool has_token(std::string_view list, std::string_view token) {
   bool found = false;
   for_each_token(list, [&](std::string_view item) { found = found || equal_ignoring_case(item, token); });

@@ -63,6 +63,7 @@ class Fields {
   };
 
   void clear() { text_.clear(), entries_.clear(); }
+  void reserve(std::size_t bytes, std::size_t lines) { text_.reserve(bytes), entries_.reserve(lines); }
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
   Field operator[](std::size_t index) const { return field(entries_[index]); }
@@ -120,6 +121,9 @@ class Fields {
   std::string text_;
   std::vector<Entry> entries_;
 };
+
+// RFC 9110 section 6.5.1: what changes how a message is read has no place behind it.
+bool allowed_in_trailers(const Fields::Field& field);
 
 // Calls `each` with every element of a comma-separated list, trimmed, empty ones left out (RFC 9110 section 5.6.1).
 template <class Each>

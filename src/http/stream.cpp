@@ -11,6 +11,11 @@ void Head::clear() {
   version = 11;
 }
 
+bool Head::is_idempotent() const {
+  return is_upgrade() || method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" ||
+         method == "TRACE";
+}
+
 std::size_t tunnel_room(std::uint64_t moved) {
   constexpr std::size_t kFirst = 16 * 1024 - 512;  // with what is held already, a 16 KB block
   constexpr std::size_t kLarge = 128 * 1024;

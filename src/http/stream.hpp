@@ -35,9 +35,18 @@ struct Head {
 
   bool is_connect() const { return method == "CONNECT"; }
   bool is_upgrade() const { return !protocol.empty(); }
+  // RFC 9110 section 9.2.2; an upgrade is a GET.
+  bool is_idempotent() const;
   bool is_interim() const { return status >= 100 && status < 200 && !tunnel; }
   // Keeps the memory for the next message.
   void clear();
+};
+
+// How large a head may be.
+struct Limits {
+  std::size_t start_line = 32 * 1024;  // bytes; more is 414 for a request
+  std::size_t head = 64 * 1024;        // bytes of all field lines; more is 431, naming the field
+  std::size_t fields = 500;            // lines; more is 431
 };
 
 struct Body {
@@ -64,8 +73,9 @@ class Stream {
   virtual Task<Result<Body>> read_body() = 0;
   // read_body() would return at once.
   virtual bool body_ready() const = 0;
-  // Nobody wants the rest of the request's body: a read that waits fails with Errc::cancelled. Server streams only.
-  virtual void abandon_body() {}
+  // While on, a read of the body that waits, or would have to, fails with Errc::cancelled; nothing is lost by it. Server streams
+  // only.
+  virtual void interrupt_body(bool /*on*/) {}
 
   virtual Task<Result<void>> write_head(const Head& head, Next next) = 0;
   virtual Task<Result<void>> write_body(std::string_view bytes, Next next, const Fields* trailers = nullptr) = 0;

@@ -16,36 +16,6 @@ int hex_digit(char c) {
   return -1;
 }
 
-// RFC 9110 section 6.5.1: what changes how a message is read has no place behind it.
-bool allowed_in_trailers(http::Name name) {
-  switch (name) {
-    case http::Name::connection:
-    case http::Name::content_length:
-    case http::Name::cookie:
-    case http::Name::expect:
-    case http::Name::host:
-    case http::Name::http2_settings:
-    case http::Name::keep_alive:
-    case http::Name::proxy_authenticate:
-    case http::Name::proxy_authorization:
-    case http::Name::origin:
-    case http::Name::proxy_connection:
-    case http::Name::sec_websocket_accept:
-    case http::Name::sec_websocket_key:
-    case http::Name::sec_websocket_version:
-    case http::Name::set_cookie:
-    case http::Name::te:
-    case http::Name::trailer:
-    case http::Name::transfer_encoding:
-    case http::Name::upgrade:
-    case http::Name::x_cmux_host_override:
-    case http::Name::x_cmux_port_internal:
-    case http::Name::x_cmux_proxied:
-    case http::Name::x_cmux_workspace_internal: return false;
-    default: return true;
-  }
-}
-
 }  // namespace
 
 void BodyReader::start(Framing framing, std::uint64_t length) {
@@ -169,9 +139,7 @@ Result<bool> BodyReader::read_trailer(Buffer& in) {
   if (end > kMaxTrailers) return Error{Errc::too_large, Side::local, false, 431, "the trailers are too large"};
   trailers_.assign_text(data.substr(0, end));
   if (auto parsed = parse_field_lines(data.substr(0, end), 0, trailers_); !parsed) return parsed.error();
-  trailers_.remove_if([](const http::Fields::Field& field) {
-    return !allowed_in_trailers(field.known) || http::equal_ignoring_case(field.name, "authorization");
-  });
+  trailers_.remove_if([](const http::Fields::Field& field) { return !http::allowed_in_trailers(field); });
   in.consume(end + 2);
   state_ = State::done;
   return true;

@@ -46,7 +46,7 @@ void ClientConnection::expire() {
 
 Error ClientConnection::failure(Error error) const {
   const bool gone = error.code == Errc::closed || error.code == Errc::reset;
-  error.retryable = gone && reused() && !heard_;
+  error.retryable = gone && reused() && !heard_ && idempotent_;
   return error;
 }
 
@@ -58,6 +58,7 @@ Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
   reader_.start(Framing::none, 0);
   body_bytes_ = 0;
   method_ = head.method;
+  idempotent_ = head.is_idempotent();
   protocol_ = head.protocol;
   const Framing framing = write_request(head, out_);
   if (http::equal_ignoring_case(protocol_, "websocket")) {

@@ -27,7 +27,7 @@ class ClientConnection final : public http::Stream, private Half {
   // While idle: `callback` once when the peer hangs up, or after `timeout`. Null ends it.
   void watch_idle(void (*callback)(void*), void* argument, milliseconds timeout);
 
-  // --- http::Stream. Errors of a connection that was reused and had not said a byte are `retryable`. ---
+  // --- http::Stream. Errors of a connection that was reused and had not said a byte are `retryable` where the request is idempotent. ---
   Task<Result<http::Head*>> read_head() override;
   Task<Result<http::Body>> read_body() override;
   bool body_ready() const override { return pull_ready(); }
@@ -46,7 +46,7 @@ class ClientConnection final : public http::Stream, private Half {
   http::Head response_;
   std::string method_, protocol_, websocket_key_;
   unsigned exchanges_ = 0;
-  bool keep_alive_ = false, broken_ = false, heard_ = false;
+  bool keep_alive_ = false, broken_ = false, heard_ = false, idempotent_ = false;
   bool waiting_ = false;  // for a response head
   void (*idle_callback_)(void*) = nullptr;
   void* idle_argument_ = nullptr;

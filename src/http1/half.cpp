@@ -40,9 +40,9 @@ Task<Result<http::Body>> Half::pull_body() {
   }
 }
 
-void Half::stop_pulling() {
-  stopped_ = true;
-  transport_->readable().set();
+void Half::stop_pulling(bool stop) {
+  stopped_ = stop;
+  if (stop) transport_->readable().set();
 }
 
 Task<Result<void>> Half::push_body(std::string_view bytes, http::Next next, const http::Fields* trailers) {

@@ -15,8 +15,8 @@ class Half {
  protected:
   Task<Result<http::Body>> pull_body();
   bool pull_ready() const { return reader_.ready(in_); }
-  // A pull that waits, and every later one, fails with Errc::cancelled; until the next message starts.
-  void stop_pulling();
+  // While on, a pull that waits, or would have to, fails with Errc::cancelled.
+  void stop_pulling(bool stop);
   // Frames and sends, together with what write_head() left in out_; or holds it back where `next` allows.
   Task<Result<void>> push_body(std::string_view bytes, http::Next next, const http::Fields* trailers);
   // Sends what out_ holds.

@@ -10,11 +10,7 @@
 
 namespace cmux::http1 {
 
-struct Limits {
-  std::size_t start_line = 32 * 1024;  // bytes; more is 414 for a request
-  std::size_t head = 64 * 1024;        // bytes of all field lines; more is 431, naming the field
-  std::size_t fields = 500;            // lines; more is 431
-};
+using http::Limits;
 
 enum class Role : std::uint8_t { request, response };
 

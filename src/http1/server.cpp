@@ -88,7 +88,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     if (body && over_limit(body_bytes_) && !connect_) co_return refuse(body_too_large());
     co_return body;
   }
-  void abandon_body() override { stop_pulling(); }
+  void interrupt_body(bool on) override { stop_pulling(on); }
   bool body_ready() const override { return pull_ready(); }
 
   Task<Result<void>> write_head(const Head& head, Next next) override {

@@ -40,7 +40,7 @@ class SocketTransport final : public Transport {
   bool may_read() const override { return pollable_.readable.is_set(); }
   void on_hang_up(void (*callback)(void*), void* argument) override;
   Endpoint peer() const override;
-  Endpoint local() const;
+  Endpoint local() const override;
 
  protected:
   Io read_through(std::span<char> into) override;

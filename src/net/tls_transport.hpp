@@ -25,6 +25,7 @@ class TlsTransport final : public Transport {
   bool broken() const override { return lower_->broken(); }
   void on_hang_up(void (*callback)(void*), void* argument) override { lower_->on_hang_up(callback, argument); }
   Endpoint peer() const override { return lower_->peer(); }
+  Endpoint local() const override { return lower_->local(); }
   bool may_read() const override { return lower_->may_read() || SSL_has_pending(ssl_); }
   bool cut_off() const override { return cut_off_; }
   std::string_view alpn() const override;

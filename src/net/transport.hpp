@@ -67,6 +67,7 @@ class Transport {
 
   // For logs and the instance's own checks; empty where there is no socket.
   virtual Endpoint peer() const { return {}; }
+  virtual Endpoint local() const { return {}; }
   // The name that ALPN chose ("h2", "http/1.1"), or empty.
   virtual std::string_view alpn() const { return {}; }
 

@@ -71,20 +71,23 @@ bool is_domain(std::string_view text) {
 
 struct Url {
   Scheme scheme = Scheme::http;
+  bool h2c = false;
   net::Authority authority;
   std::string path;
   bool has_more = false;  // a query or a fragment
 };
 
-// An absolute http or https URL without user info. Errors do not quote it: what is wrong may be a password.
-Result<Url> parse_url(std::string_view field, std::string_view text) {
+// An absolute http or https URL, or one of `h2c` where that is allowed, without user info. Errors do not quote it: what is wrong may be a password.
+Result<Url> parse_url(std::string_view field, std::string_view text, bool h2c_allowed = false) {
   const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
   if (!parsed) return refused(field, "must be a valid URL");
   Url url;
   switch (parsed->scheme_id()) {
     case boost::urls::scheme::http: url.scheme = Scheme::http; break;
     case boost::urls::scheme::https: url.scheme = Scheme::https; break;
-    default: return refused(field, "must start with http:// or https://");
+    default:
+      url.h2c = h2c_allowed && net::to_lower({parsed->scheme().data(), parsed->scheme().size()}) == "h2c";
+      if (!url.h2c) return refused(field, h2c_allowed ? "must start with http://, https:// or h2c://" : "must start with http:// or https://");
   }
   if (!parsed->has_authority()) return refused(field, "must hold a host");
   if (parsed->has_userinfo()) return refused(field, "must not hold user info");
@@ -98,9 +101,9 @@ Result<Url> parse_url(std::string_view field, std::string_view text) {
 }
 
 Result<Url> parse_proxy_origin(const Route& route) {
-  auto url = parse_url("cmuxProxyOrigin", route.cmux_proxy_origin);
+  auto url = parse_url("cmuxProxyOrigin", route.cmux_proxy_origin, true);
   if (url && (!url->path.empty() || url->has_more))
-    return refused("cmuxProxyOrigin", "must be http(s)://host[:port] and nothing more");
+    return refused("cmuxProxyOrigin", "must be http(s):// or h2c://, host[:port], and nothing more");
   return url;
 }
 
@@ -217,6 +220,7 @@ Result<void> check_required(const Route& route, Kind kind) {
 Destination at(const Url& url) {
   Destination destination;
   destination.scheme = url.scheme;
+  destination.h2c = url.h2c;
   destination.host = url.authority.host;
   destination.port = url.authority.port.value_or(default_port(url.scheme));
   net::Authority authority = url.authority;

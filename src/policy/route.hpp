@@ -20,7 +20,7 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;
 struct Route {
   std::string morph_id, scope, domain_suffix;
   std::string morph_domain_suffix;  // ".http.cloud.morph.so"
-  std::string cmux_proxy_origin;    // "http://127.0.0.1:39379"
+  std::string cmux_proxy_origin;    // "http://127.0.0.1:39379"; h2c:// for HTTP/2 without TLS
   std::string url_template;         // "https://{id}-{port}.example.dev"
   std::string suffix;               // fills {suffix} of a template
   HeaderList headers;               // go on every request of this route to its own destination, and nowhere else
@@ -33,6 +33,7 @@ constexpr std::uint16_t default_port(Scheme scheme) { return scheme == Scheme::h
 // Where a request goes after routing. Owns its texts.
 struct Destination {
   Scheme scheme = Scheme::http;
+  bool h2c = false;  // speaks HTTP/2 without TLS, by prior knowledge (RFC 9113 section 3.3)
   std::string host;  // normalised, no brackets
   std::uint16_t port = 0;
   std::string authority;    // what the upstream sees as Host or :authority, without the scheme's default port

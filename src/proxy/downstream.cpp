@@ -2,6 +2,8 @@
 
 #include "base/log.hpp"
 #include "http1/parser.hpp"
+#include "http2/server.hpp"
+#include "net/tls_transport.hpp"
 
 namespace cmux::proxy {
 namespace {
@@ -30,6 +32,8 @@ class Silent final : public http::Drainable {
     deadline_.after(worker_.options().http1.idle_timeout);
   }
   ~Silent() { worker_.open().erase(this); }
+  // Whoever has begun to speak is to go on soon.
+  void hurry() { deadline_.after(worker_.options().http1.head_timeout); }
   void drain() override { transport_.abort(make_error(Errc::closed, "shutting down"), false); }
 
  private:
@@ -59,34 +63,91 @@ Protocol sniff(std::string_view bytes) {
   return Protocol::raw;
 }
 
-Task<void> refuse_tls(net::Transport& transport) {
-  // handshake_failure (RFC 8446 section 6): what a TLS client can show its user.
+namespace {
+
+// Reads and puts back a client's first bytes. One byte tells TLS from the others, and HTTP/1's parser says what is wrong with
+// anything else. `unknown`: the client has gone.
+Task<Protocol> first_protocol(Worker& worker, net::Transport& transport) {
+  Silent silent(worker, transport);
+  Buffer seen;
+  Protocol protocol = Protocol::unknown;
+  while (protocol == Protocol::unknown) {
+    auto read = co_await net::read_some(transport, seen, kSniffed);
+    if (!read || *read == 0) break;
+    const std::string_view bytes = seen.view();
+    if (bytes.front() == 0x16) protocol = Protocol::tls;
+    else if (bytes.starts_with(kHttp2Preface)) protocol = Protocol::http2;
+    else if (!kHttp2Preface.starts_with(bytes)) protocol = Protocol::http1;
+    silent.hurry();
+  }
+  if (!seen.empty()) transport.unread(seen.view());
+  co_return protocol;
+}
+
+// handshake_failure (RFC 8446 section 6): what a TLS client can show its user.
+Task<void> refuse_tls(net::Transport& transport, std::string_view why) {
+  log::info("refused a TLS connection: {}", why);
   constexpr std::string_view kAlert("\x15\x03\x03\x00\x02\x02\x28", 7);
   co_await net::write_all(transport, kAlert);
 }
 
-Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
-  // One byte tells HTTP/1 from TLS; the parser says what is wrong with anything else.
-  Buffer seen;
-  {
-    Silent silent(worker, *transport);
-    auto read = co_await net::read_some(*transport, seen, kSniffed);
-    if (!read || *read == 0) co_return;
+// Null: the handshake has failed, and the client was told.
+Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr<net::Transport> transport, std::string host) {
+  std::unique_ptr<net::Transport> secured;
+  SSL* const ssl = worker.server_tls() ? worker.server_tls()->make(host) : nullptr;
+  if (!ssl) {
+    co_await refuse_tls(*transport, "there is no local CA");
+    co_return secured;
   }
-  const bool tls = seen.view().front() == 0x16;
-  if (tls) {
-    log::info("refused a TLS connection to the proxy port: not available yet");
-    co_await refuse_tls(*transport);
-    co_return;
-  }
-  transport->unread(seen.view());
-  seen.release();
-  co_await serve_requests(worker, std::move(transport), std::move(entrance));
+  auto tls = std::make_unique<net::TlsTransport>(std::move(transport), ssl);
+  Silent silent(worker, *tls);
+  silent.hurry();
+  auto done = co_await tls->handshake();
+  if (done) secured = std::move(tls);
+  else log::info("a TLS handshake for {} failed: {}", host, done.error().detail);
+  co_return std::move(secured);
 }
 
-Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
+}  // namespace
+
+Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
+  Protocol protocol = co_await first_protocol(worker, *transport);
+  if (protocol == Protocol::unknown) co_return;
+  if (protocol == Protocol::tls) {
+    const std::string address = transport->local().ip();
+    transport = co_await accept_tls(worker, std::move(transport), address);
+    if (!transport) co_return;
+    // Who does not say "h2" in ALPN may still know beforehand, but nobody speaks TLS inside TLS.
+    protocol = Protocol::http2;
+    if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
+    if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
+  }
+  co_await serve_requests(worker, std::move(transport), std::move(entrance), protocol);
+}
+
+Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
+  if (!worker.options().intercept) {
+    co_await refuse_tls(*transport, "TLS inside tunnels is not intercepted here (--no-intercept)");
+    co_return;
+  }
+  const std::string host = entrance.tunnel->host;
+  transport = co_await accept_tls(worker, std::move(transport), host);
+  if (!transport) co_return;
+  entrance.scheme = "https";
+  Protocol protocol = Protocol::http2;
+  if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
+  if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
+  co_await serve_requests(worker, std::move(transport), std::move(entrance), protocol);
+}
+
+Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance, Protocol protocol) {
+  const bool http2 = protocol == Protocol::http2 && worker.options().offer_http2;
+  const std::string_view scheme = entrance.scheme;
+  entrance.protocol = http2 ? "h2" : "http/1.1";
   RequestHandler handler(worker, std::move(entrance));
-  co_await http1::serve(std::move(transport), handler, "http", worker.options().http1, worker.open());
+  // Without HTTP/2 its preface is answered in HTTP/1, as a version that is not spoken here.
+  if (http2) co_await http2::serve(std::move(transport), handler, worker.options().http2, worker.open());
+  else co_await http1::serve(std::move(transport), handler, scheme, worker.options().http1, worker.open());
 }
 
 }  // namespace cmux::proxy

@@ -14,11 +14,12 @@ Protocol sniff(std::string_view first_bytes);
 // Serves a client's connection to the proxy port.
 Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
 
-// Tells a TLS client that there is no TLS here.
-Task<void> refuse_tls(net::Transport& transport);
+// Serves requests on a transport whose protocol, http1 or http2, is known.
+Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance, Protocol protocol);
 
-// Serves HTTP on a transport whose protocol is known.
-Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
+// The TLS of a client that has said its first bytes: it ends here, with a certificate of the local CA for the
+// host of entrance.tunnel, and what is inside it is served.
+Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
 
 // Serves what is inside a CONNECT to a loopback target of a routed context: requests, or bytes for the route's own tunnel.
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target);

@@ -17,13 +17,6 @@ Error bad_request(std::string detail, std::uint16_t status = 400) {
   return Error{Errc::malformed, Side::downstream, false, status, std::move(detail)};
 }
 
-// Idempotent (RFC 9110 section 9.2.2), or an upgrade, which is a GET.
-bool is_safe_to_repeat(const http::Head& request) {
-  const std::string_view method = request.method;
-  return request.is_upgrade() || method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
-         method == "OPTIONS" || method == "TRACE";
-}
-
 // What may be shown of a target: no user info, no query, and nothing that is not printable ASCII.
 std::string shown_url(const http::Head& request) {
   std::string_view authority = request.authority;
@@ -38,6 +31,13 @@ std::string shown_url(const http::Head& request) {
   }
   return out;
 }
+
+Error tagged(Error error, Side side) {
+  error.side = side;
+  return error;
+}
+
+constexpr std::size_t kReplayed = 64 * 1024;  // of a request's body, kept for a second attempt
 
 std::chrono::microseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
@@ -214,6 +214,7 @@ void Exchange::prepare_request() {
   if (internal) fields.remove_if([](const http::Fields::Field& field) { return field.known >= Name::x_cmux_host_override; });
   for (const auto& [name, value] : plan_->headers) fields.set(name, value);
   request_->authority = plan_->authority;
+  request_->scheme = plan_->origin.tls ? "https" : "http";
   if (!plan_->path_prefix.empty() && request_->path.starts_with('/')) request_->path.insert(0, plan_->path_prefix);
   if (worker_.options().via) fields.add(Name::via, request_->version == 20 ? "2 cmuxproxy" : "1.1 cmuxproxy");
 }
@@ -221,10 +222,13 @@ void Exchange::prepare_request() {
 Task<void> Exchange::forward() {
   prepare_request();
   if (record_) record_->destination = plan_->origin.text();
-  using Reuse = upstream::Pool::Reuse;
+  upstream::Wanted wanted;
+  wanted.upgrade = request_->is_upgrade();
   // What cannot be sent twice must not meet a connection that is closing, as far as that can be known.
-  for (Reuse reuse = is_safe_to_repeat(*request_) && request_->end ? Reuse::allowed : Reuse::checked;; reuse = Reuse::fresh) {
-    auto lease = co_await worker_.pool().acquire(plan_->origin, reuse, record_ != nullptr);
+  wanted.checked = !request_->is_idempotent() || !request_->end;
+  wanted.timed = record_ != nullptr;
+  while (true) {
+    auto lease = co_await worker_.pool().acquire(plan_->origin, wanted);
     if (!lease) {
       co_await refuse(refusal_of(lease.error()));
       co_return;
@@ -243,7 +247,8 @@ Task<void> Exchange::forward() {
     upstream_ = nullptr;
     if (outcome) co_return;
     const Error error = upload_error_ ? *upload_error_ : outcome.error();
-    if (reuse != Reuse::fresh && may_retry(error)) {
+    if (wanted.newer_than == 0 && may_retry(error)) {
+      wanted.newer_than = lease->serial();
       ++worker_.count().retried;
       continue;
     }
@@ -263,7 +268,7 @@ Task<void> Exchange::forward() {
 }
 
 bool Exchange::may_retry(const Error& error) const {
-  return error.retryable && !responded_ && !body_started_ && !cancelled_ && is_safe_to_repeat(*request_);
+  return error.retryable && !responded_ && replayable_ && !cancelled_;
 }
 
 Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
@@ -278,16 +283,39 @@ Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
   if (!outcome && outcome.error().side != Side::downstream) outcome = upstream::upstream_error(outcome.error(), plan_->origin);
   if (uploading.running() > 0) {
     // The exchange is over before its request is: nobody reads the rest.
-    downstream_.abandon_body();
+    downstream_.interrupt_body(true);
     upstream.reset(Errc::cancelled);
     co_await uploading.join();
+    downstream_.interrupt_body(false);
   }
   co_return outcome;
 }
 
+// Sends the request's body, first what an earlier attempt has read of it.
+Task<Result<void>> Exchange::send_body(http::Stream& upstream) {
+  if (!body_.empty() || body_ended_) {
+    const Next next = body_ended_ ? Next::end : downstream_.body_ready() ? Next::soon : Next::later;
+    auto written = co_await upstream.write_body(body_, next, body_trailers_ ? &*body_trailers_ : nullptr);
+    if (!written) co_return tagged(written.error(), Side::upstream);
+  }
+  while (!body_ended_) {
+    if (!replayable_) co_return co_await http::relay_body(downstream_, Side::downstream, upstream, Side::upstream);
+    auto piece = co_await downstream_.read_body();
+    if (!piece) co_return tagged(piece.error(), Side::downstream);
+    replayable_ = body_.size() + piece->bytes.size() <= kReplayed;
+    if (replayable_) body_.append(piece->bytes);
+    else body_ = {};
+    body_ended_ = piece->end;
+    if (piece->trailers) body_trailers_ = *piece->trailers;
+    const Next next = piece->end ? Next::end : downstream_.body_ready() ? Next::soon : Next::later;
+    auto written = co_await upstream.write_body(piece->bytes, next, piece->trailers);
+    if (!written) co_return tagged(written.error(), Side::upstream);
+  }
+  co_return Result<void>{};
+}
+
 Task<void> Exchange::upload(http::Stream& upstream) {
-  body_started_ = true;
-  auto sent = co_await http::relay_body(downstream_, Side::downstream, upstream, Side::upstream);
+  auto sent = co_await send_body(upstream);
   if (sent) co_return;
   // A peer that takes no more may still have answered: respond() finds out.
   if (sent.error().side == Side::upstream || sent.error().code == Errc::cancelled) co_return;

@@ -45,6 +45,7 @@ class Exchange final : public Active {
   Task<void> forward();
   Task<Result<void>> attempt(upstream::Lease& lease);
   Task<void> upload(http::Stream& upstream);
+  Task<Result<void>> send_body(http::Stream& upstream);
   Task<Result<void>> respond(http::Stream& upstream);
   Task<void> refuse(Refusal refusal);
   void prepare_request();
@@ -61,7 +62,12 @@ class Exchange final : public Active {
   http::Stream* upstream_ = nullptr;
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;
-  bool tunnel_ = false, responded_ = false, body_started_ = false;
+  bool tunnel_ = false, responded_ = false;
+
+  // What was read of the request's body, as long as it is little enough to be sent again.
+  std::string body_;
+  std::optional<http::Fields> body_trailers_;
+  bool replayable_ = true, body_ended_ = false;
 
   // Filled only while somebody observes.
   std::unique_ptr<Record> record_;

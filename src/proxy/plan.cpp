@@ -20,7 +20,7 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
   if (context && is_routed(*context, target, more)) {
     auto destination = policy::destination_of(*context->route, kind, target.host, port);
     if (!destination) return destination.error();
-    plan.origin = {destination->scheme == policy::Scheme::https, destination->host, destination->port};
+    plan.origin = {destination->scheme == policy::Scheme::https, destination->h2c, destination->host, destination->port};
     plan.authority = std::move(destination->authority);
     plan.path_prefix = std::move(destination->path_prefix);
     plan.headers = std::move(destination->headers);
@@ -28,7 +28,7 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
     plan.tunnels = destination->tunnels;
     return plan;
   }
-  plan.origin = {kind == policy::Scheme::https, target.host, port};
+  plan.origin = {kind == policy::Scheme::https, false, target.host, port};
   plan.authority = authority_text;
   return plan;
 }

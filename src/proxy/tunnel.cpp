@@ -105,7 +105,7 @@ class RawTunnel final : public Active, public http::Drainable {
   Task<void> pull() {
     auto opened = co_await open();
     if (!opened) error_ = opened.error();
-    else far_ = connection_.get();
+    else far_ = &lease_.stream();
     opened_ = true;
     progress_.set();
     if (!far_ || given_up_) co_return;
@@ -138,23 +138,26 @@ class RawTunnel final : public Active, public http::Drainable {
 
   void give_up() {
     given_up_ = true;
-    if (connection_) connection_->reset(Errc::cancelled);
+    if (lease_) lease_.stream().reset(Errc::cancelled);
   }
 
   Task<Result<void>> open() {
-    auto transport = co_await worker_.pool().connect(plan_.origin, nullptr);
-    if (!transport) co_return transport.error();
+    upstream::Wanted wanted;
+    wanted.checked = true;  // what a tunnel carries cannot be sent twice
+    auto lease = co_await worker_.pool().acquire(plan_.origin, wanted);
+    if (!lease) co_return lease.error();
     if (given_up_ || cancelled_) co_return make_error(Errc::cancelled);
-    connection_ = std::make_unique<http1::ClientConnection>(std::move(*transport), worker_.options().pool.http1);
+    lease_ = std::move(*lease);
+    http::Stream& stream = lease_.stream();
     http::Head head;
     head.method = "CONNECT";
     head.authority = target_.text();
     head.end = true;
     for (const auto& [name, value] : plan_.headers) head.fields.add(name, value);
-    auto written = co_await connection_->write_head(head, http::Next::end);
+    auto written = co_await stream.write_head(head, http::Next::end);
     if (!written) co_return written.error();
-    auto answer = co_await connection_->read_head();
-    while (answer && (*answer)->is_interim()) answer = co_await connection_->read_head();
+    auto answer = co_await stream.read_head();
+    while (answer && (*answer)->is_interim()) answer = co_await stream.read_head();
     if (!answer) co_return answer.error();
     if ((*answer)->tunnel) co_return Result<void>{};
     co_return make_error(Errc::refused, fmt::format("{} answered CONNECT with {}", plan_.origin.text(), (*answer)->status));
@@ -165,8 +168,8 @@ class RawTunnel final : public Active, public http::Drainable {
   const net::Authority& target_;
   net::Transport& client_;  // near_'s
   http::RawStream near_;
-  std::unique_ptr<http1::ClientConnection> connection_;
-  http::Stream* far_ = nullptr;  // connection_, once the tunnel stands
+  upstream::Lease lease_;
+  http::Stream* far_ = nullptr;  // lease_'s, once the tunnel stands
   std::optional<Error> error_;
   Event progress_;
   Deadline silence_{[](void* self) { static_cast<RawTunnel*>(self)->progress_.set(); }, this};
@@ -204,19 +207,13 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
   }
   if (session->released) co_return;
   TunnelGuard guard(*session, *transport);
+  Entrance entrance;
+  entrance.session = session;
+  entrance.tunnel = target;
   switch (protocol) {
-    case Protocol::http1: {
-      Entrance entrance;
-      entrance.session = session;
-      entrance.tunnel = target;
-      co_await serve_requests(worker, std::move(transport), std::move(entrance));
-      break;
-    }
-    case Protocol::http2: log::info("closed a tunnel to {}: HTTP/2 inside it is not available yet", target.text()); break;
-    case Protocol::tls:
-      log::info("closed a tunnel to {}: TLS inside it is not available yet", target.text());
-      co_await refuse_tls(*transport);
-      break;
+    case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), std::move(entrance)); break;
+    case Protocol::http1:
+    case Protocol::http2: co_await serve_requests(worker, std::move(transport), std::move(entrance), protocol); break;
     case Protocol::raw:
     case Protocol::unknown: break;
   }

@@ -25,7 +25,7 @@ void Worker::start() {
   thread_ = std::thread([this] {
     loop_.run();
     // Whatever watches sockets goes on the thread whose loop watches them.
-    pool_.clear();
+    loop_.run(pool_.close());
     sessions_.clear();
     ending_.set_value();
   });
@@ -122,6 +122,14 @@ SessionPtr Worker::authenticate(std::string_view field_value) const {
   const std::string& password = found == sessions_.end() ? shown->username : found->second->context->password;
   const bool equal = policy::equal_secrets(password, shown->password);
   return equal && found != sessions_.end() ? found->second : nullptr;
+}
+
+tls::ServerContext* Worker::server_tls() {
+  if (server_tls_ || !options_.authority) return server_tls_.get();
+  auto made = tls::ServerContext::create(*options_.authority, {options_.offer_http2});
+  if (made) server_tls_ = std::move(*made);
+  else log::warn("no TLS towards clients: {}", made.error().detail);
+  return server_tls_.get();
 }
 
 void Worker::drain(std::function<void()> done) {

@@ -11,15 +11,21 @@
 #include <unordered_map>
 
 #include "http1/server.hpp"
+#include "http2/session.hpp"
 #include "net/listener.hpp"
 #include "policy/context.hpp"
 #include "proxy/session.hpp"
+#include "tls/server.hpp"
 #include "upstream/pool.hpp"
 
 namespace cmux::proxy {
 
 struct Options {
   http1::ServerOptions http1;
+  http2::Options http2;
+  bool offer_http2 = true;                   // downstream
+  bool intercept = true;                     // TLS inside tunnels to loopback targets
+  const tls::Authority* authority = nullptr;  // null: no TLS downstream
   upstream::PoolOptions pool;
   std::vector<net::Override> resolve;
   std::vector<std::string> domains;   // more cmux domains, never rewritten
@@ -74,6 +80,8 @@ class Worker {
   const Options& options() const { return options_; }
   upstream::Pool& pool() { return pool_; }
   net::Resolver& resolver() { return resolver_; }
+  // Null: there is no local CA.
+  tls::ServerContext* server_tls();
   Counters& count() { return counters_; }
   std::set<http::Drainable*>& open() { return open_; }
   bool draining() const { return draining_; }
@@ -89,6 +97,7 @@ class Worker {
   Loop loop_;
   net::Resolver resolver_;
   upstream::Pool pool_;
+  std::unique_ptr<tls::ServerContext> server_tls_;
   std::unordered_map<std::string, SessionPtr> sessions_;  // by user name
   std::set<http::Drainable*> open_;
   Link transports_;  // of open downstream connections

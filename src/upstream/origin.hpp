@@ -9,11 +9,12 @@ namespace cmux::upstream {
 
 struct Origin {
   bool tls = false;
+  bool h2c = false;  // HTTP/2 without TLS, by prior knowledge
   std::string host;  // normalised, no brackets
   std::uint16_t port = 0;
 
   auto operator<=>(const Origin&) const = default;
-  // "https://host:port"
+  // "https://host:port", "h2c://…"
   std::string text() const;
 };
 

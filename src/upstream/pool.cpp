@@ -4,12 +4,15 @@
 
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "net/tls_transport.hpp"
+#include "upstream/place.hpp"
 
 namespace cmux::upstream {
 namespace {
 
-constexpr std::string_view kAlpn = "\x08http/1.1";
+constexpr std::string_view kHttp1("\x08http/1.1");
+constexpr std::string_view kBoth("\x02h2\x08http/1.1");
 
 }  // namespace
 
@@ -21,46 +24,129 @@ Error upstream_error(Error error, const Origin& origin) {
 
 std::string Origin::text() const {
   const bool ipv6 = host.find(':') != std::string::npos;
-  return fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
-}
-
-Lease& Lease::operator=(Lease&& other) noexcept {
-  if (this != &other) {
-    give_back();
-    pooled_ = std::move(other.pooled_);
-    opening_ = other.opening_;
-  }
-  return *this;
-}
-
-void Lease::give_back() {
-  if (pooled_ && pooled_->connection.reusable()) pooled_->pool->keep(std::move(pooled_));
-  pooled_.reset();
+  return fmt::format("{}://{}{}{}:{}", h2c ? "h2c" : tls ? "https" : "http", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
 }
 
 Pool::Pool(net::Resolver& resolver, const PoolOptions& options) : resolver_(resolver), options_(options) {}
 Pool::~Pool() = default;
 
-Task<Result<Lease>> Pool::acquire(const Origin& origin, Reuse reuse, bool timed) {
-  const auto place = idle_.try_emplace(origin).first;
-  Lease lease;
-  IdleList& list = place->second;
-  while (reuse != Reuse::fresh && !list.empty()) {
-    auto pooled = std::move(list.back());
-    list.pop_back();
-    pooled->connection.watch_idle(nullptr, nullptr, milliseconds(0));
-    if (!pooled->connection.reusable() || pooled->connection.has_ended(reuse == Reuse::checked)) continue;
-    lease.pooled_ = std::move(pooled);
-    lease.opening_.reused = true;
-    co_return std::move(lease);
+Place& Pool::place_of(const Origin& origin) {
+  auto& place = places_[origin];
+  if (!place) {
+    place = std::make_unique<Place>();
+    place->origin = origin;
+    const auto listed = [&](const std::string& pattern) { return net::matches_glob(pattern, origin.host); };
+    place->h2c = origin.h2c || (!origin.tls && std::any_of(options_.h2c_hosts.begin(), options_.h2c_hosts.end(), listed));
   }
-  auto transport = co_await connect(origin, timed ? &lease.opening_ : nullptr);
-  if (!transport) co_return transport.error();
-  lease.pooled_.reset(new Pooled{this, &place->first, http1::ClientConnection(std::move(*transport), options_.http1)});
-  co_return std::move(lease);
+  return *place;
 }
 
-Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, Opening* opening) {
+Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted) {
+  Place& place = place_of(origin);
+  Lease lease;
+  while (true) {
+    if (wanted.checked && std::exchange(wanted.checked, false) && !place.shared.empty()) {
+      // News of a closed connection may be there already: its reader runs first.
+      for (const auto& one : place.shared) one->connection.transport().readable().set();
+      co_await Yield{};
+      wanted.checked = true;
+    }
+    if (take_shared(place, wanted, lease) || take_kept(place, wanted, lease)) co_return std::move(lease);
+    const Offer offer = offer_to(place, wanted);
+    if (offer == Offer::http1 || !(place.opening || place.unsettled(wanted))) {
+      auto opened = co_await open(place, offer, wanted, lease);
+      if (!opened) co_return opened.error();
+      if (lease) co_return std::move(lease);
+      continue;  // an upgrade, on a connection that is to say first whether it takes them
+    }
+    Waiter waiter;
+    waiter.link_after(place.waiting);
+    co_await waiter.woken;
+    if (waiter.failed) co_return *waiter.failed;
+  }
+}
+
+Pool::Offer Pool::offer_to(const Place& place, const Wanted& wanted) const {
+  if (!options_.offer_http2) return Offer::http1;
+  if (wanted.upgrade && place.no_upgrades) return Offer::http1;
+  if (place.h2c) return Offer::h2c;
+  return place.origin.tls ? Offer::both : Offer::http1;
+}
+
+bool Pool::take_shared(Place& place, const Wanted& wanted, Lease& lease) {
+  for (const auto& one : place.shared) {
+    if (one->serial <= wanted.newer_than || one->connection.room() == 0) continue;
+    if (wanted.upgrade) {
+      if (!one->connection.settled()) continue;
+      place.no_upgrades = !one->connection.extended_connect();
+      if (place.no_upgrades) continue;
+    }
+    lease.shared_ = one;
+    lease.stream_ = one->connection.open();
+    lease.serial_ = one->serial;
+    lease.opening_.reused = true;
+    return true;
+  }
+  return false;
+}
+
+bool Pool::take_kept(Place& place, const Wanted& wanted, Lease& lease) {
+  while (!place.idle.empty() && place.idle.back()->serial > wanted.newer_than) {
+    auto kept = std::move(place.idle.back());
+    place.idle.pop_back();
+    kept->connection.watch_idle(nullptr, nullptr, milliseconds(0));
+    if (!kept->connection.reusable() || kept->connection.has_ended(wanted.checked)) continue;
+    lease.serial_ = kept->serial;
+    lease.kept_ = std::move(kept);
+    lease.opening_.reused = true;
+    return true;
+  }
+  return false;
+}
+
+// Opens a connection, and takes it for the lease: but for one of HTTP/2 that an upgrade is meant for.
+Task<Result<void>> Pool::open(Place& place, Offer offer, const Wanted& wanted, Lease& lease) {
+  // Where the protocol is known to be HTTP/1.1 everybody opens connections of their own.
+  const bool alone = offer == Offer::h2c || (offer == Offer::both && !place.http1);
+  if (alone) place.opening = true;
+  auto transport = co_await connect(place.origin, offer == Offer::both ? kBoth : kHttp1, wanted.timed ? &lease.opening_ : nullptr);
+  if (alone) place.opening = false;
+  if (!transport) {
+    const Error error = transport.error();
+    if (alone) place.wake(&error);
+    co_return error;
+  }
+  const std::uint64_t serial = opened_;
+  if (offer == Offer::h2c || (*transport)->alpn() == "h2") {
+    place.http1 = false;
+    auto shared = std::make_shared<Shared>(std::move(*transport), options_.http2, place, serial);
+    place.shared.push_back(shared);
+    if (!wanted.upgrade) {
+      lease.shared_ = shared;
+      lease.stream_ = shared->connection.open();
+      lease.serial_ = serial;
+    }
+    scope_.spawn(run_shared(std::move(shared)));
+  } else {
+    if (offer == Offer::both) place.http1 = true;
+    lease.kept_.reset(new Kept{this, &place, serial, http1::ClientConnection(std::move(*transport), options_.http1)});
+    lease.serial_ = serial;
+  }
+  if (alone) place.wake();
+  co_return Result<void>{};
+}
+
+Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
+  Place& place = *static_cast<Place*>(shared->connection.owner());
+  co_await shared->connection.run();
+  if (shared->connection.http1_required()) place.http1 = true;
+  std::erase(place.shared, shared);
+  // Who waits for the first word of a peer that never said one would only wait for the next one like it.
+  const Error error = upstream_error(shared->connection.failure(), place.origin);
+  place.wake(shared->connection.settled() ? nullptr : &error);
+}
+
+Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, std::string_view alpn, Opening* opening) {
   auto socket = co_await net::dial(resolver_, origin.host, origin.port, options_.dial, opening ? &opening->dial : nullptr);
   if (!socket) co_return upstream_error(socket.error(), origin);
   ++opened_;
@@ -71,7 +157,7 @@ Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin
     tls_ = std::move(*made);
   }
   const auto start = opening ? Clock::now() : Clock::time_point{};
-  auto secured = std::make_unique<net::TlsTransport>(std::move(*socket), tls_->make(origin.host, origin.text(), kAlpn));
+  auto secured = std::make_unique<net::TlsTransport>(std::move(*socket), tls_->make(origin.host, origin.text(), alpn));
   Deadline late(
       [](void* transport) {
         static_cast<net::Transport*>(transport)->abort(make_error(Errc::connect_timeout, "no answer in the TLS handshake"),
@@ -89,33 +175,47 @@ Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin
   co_return std::unique_ptr<net::Transport>(std::move(secured));
 }
 
-void Pool::keep(std::unique_ptr<Pooled> pooled) {
-  IdleList& list = idle_.find(*pooled->origin)->second;
+void Pool::keep(std::unique_ptr<Kept> kept) {
+  auto& list = kept->place->idle;
   if (list.size() >= options_.max_idle) list.erase(list.begin());
-  list.push_back(std::move(pooled));
-  Pooled* const idle = list.back().get();
-  idle->connection.watch_idle([](void* gone) { static_cast<Pooled*>(gone)->pool->drop(static_cast<Pooled*>(gone)); }, idle,
+  list.push_back(std::move(kept));
+  Kept* const idle = list.back().get();
+  idle->connection.watch_idle([](void* gone) { static_cast<Kept*>(gone)->pool->drop(static_cast<Kept*>(gone)); }, idle,
                               options_.idle_timeout);
 }
 
-void Pool::drop(Pooled* pooled) {
-  pooled->connection.watch_idle(nullptr, nullptr, milliseconds(0));  // the timer and the hang-up may both come: once is enough
-  IdleList& list = idle_.find(*pooled->origin)->second;
-  const auto found = std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.get() == pooled; });
+void Pool::drop(Kept* kept) {
+  kept->connection.watch_idle(nullptr, nullptr, milliseconds(0));  // the timer and the hang-up may both come: once is enough
+  auto& list = kept->place->idle;
+  const auto found = std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.get() == kept; });
   // Told by the connection's own timer or transport, which must outlive this call.
-  std::shared_ptr<Pooled> owned = std::move(*found);
+  std::shared_ptr<Kept> owned = std::move(*found);
   list.erase(found);
   Loop::current().post([owned] {});
 }
 
 std::size_t Pool::idle_count() const {
   std::size_t count = 0;
-  for (const auto& [origin, list] : idle_) count += list.size();
+  for (const auto& [origin, place] : places_) {
+    count += place->idle.size();
+    for (const auto& one : place->shared) count += one->connection.live() == 0;
+  }
   return count;
 }
 
 void Pool::clear() {
-  for (auto& [origin, list] : idle_) list.clear();
+  for (auto& [origin, place] : places_) {
+    place->idle.clear();
+    for (const auto& one : place->shared) one->connection.shut_down();
+  }
+}
+
+Task<void> Pool::close() {
+  for (auto& [origin, place] : places_) {
+    place->idle.clear();
+    for (const auto& one : place->shared) one->connection.close(make_error(Errc::cancelled, "shutting down"));
+  }
+  co_await scope_.join();
 }
 
 }  // namespace cmux::upstream

@@ -1,11 +1,15 @@
-// Pool: connections to origins, opened when needed and kept for the next request. One a worker; nothing in it is shared.
+// Pool: connections to origins, opened when needed and kept for the next request; HTTP/1.1 for one exchange at a time, HTTP/2
+// shared by all of them. One a worker; nothing in it is shared between threads.
 #pragma once
 
+#include <list>
 #include <map>
 #include <memory>
 #include <vector>
 
+#include "base/list.hpp"
 #include "http1/client.hpp"
+#include "http2/client.hpp"
 #include "net/dial.hpp"
 #include "tls/client.hpp"
 #include "upstream/origin.hpp"
@@ -14,11 +18,14 @@ namespace cmux::upstream {
 
 struct PoolOptions {
   http1::ClientOptions http1;
+  http2::Options http2;
   net::DialOptions dial;
   tls::ClientSettings tls;
+  bool offer_http2 = true;
+  std::vector<std::string> h2c_hosts;  // globs: HTTP/2 by prior knowledge to these, where there is no TLS
   milliseconds tls_timeout{10'000};
   milliseconds idle_timeout{55'000};  // below the 60 s after which common servers close: fewer requests meet a closing connection
-  std::size_t max_idle = 64;          // an origin
+  std::size_t max_idle = 64;          // an origin, HTTP/1.1
 };
 
 // The error as one of the upstream side, naming the origin.
@@ -32,31 +39,40 @@ struct Opening {
 };
 
 class Pool;
+struct Place;
+struct Kept;    // an HTTP/1.1 connection
+struct Shared;  // an HTTP/2 connection
 
-// A connection of the pool and where it belongs.
-struct Pooled {
-  Pool* pool;
-  const Origin* origin;
-  http1::ClientConnection connection;
-};
-
-// A connection for one exchange. Going out of scope gives it back, or closes it where it cannot be used again.
+// A connection, or a share in one, for one exchange. Going out of scope gives it back, or closes it where it cannot be used again.
 class Lease {
  public:
-  Lease() = default;
-  Lease(Lease&&) noexcept = default;
+  Lease();
+  Lease(Lease&&) noexcept;
   Lease& operator=(Lease&& other) noexcept;
-  ~Lease() { give_back(); }
-  http::Stream& stream() const { return pooled_->connection; }
-  std::string_view protocol() const { return "http/1.1"; }
+  ~Lease();
+  http::Stream& stream() const;
+  std::string_view protocol() const { return shared_ ? "h2" : "http/1.1"; }
   const Opening& opening() const { return opening_; }
-  explicit operator bool() const { return pooled_ != nullptr; }
+  // Grows with every connection that the pool opens.
+  std::uint64_t serial() const { return serial_; }
+  explicit operator bool() const { return kept_ != nullptr || stream_ != nullptr; }
 
  private:
   friend class Pool;
   void give_back();
-  std::unique_ptr<Pooled> pooled_;
+  std::unique_ptr<Kept> kept_;
+  std::shared_ptr<Shared> shared_;
+  std::unique_ptr<http2::Stream> stream_;  // of shared_, which outlives it
   Opening opening_;
+  std::uint64_t serial_ = 0;
+};
+
+// What an exchange asks of its connection.
+struct Wanted {
+  bool upgrade = false;          // it is an upgrade: HTTP/2 will do only where the peer takes extended CONNECT
+  bool checked = false;          // a kept connection is looked at once more: the request must not meet a closing one
+  std::uint64_t newer_than = 0;  // for a retry: the serial of the connection that failed
+  bool timed = false;            // fill in Opening's times
 };
 
 class Pool {
@@ -65,31 +81,37 @@ class Pool {
   ~Pool();
   Pool(const Pool&) = delete;
 
-  // Which connections will do: any; any, but a kept one is looked at once more, for requests that must not meet a closing one; or
-  // only a new one, for a retry.
-  enum class Reuse : std::uint8_t { allowed, checked, fresh };
-  // A lease on a connection to the origin. Errors carry side upstream.
-  Task<Result<Lease>> acquire(const Origin& origin, Reuse reuse, bool timed);
-
-  // Opens a connection outside the pool, through TLS where the origin asks for it.
-  Task<Result<std::unique_ptr<net::Transport>>> connect(const Origin& origin, Opening* opening);
+  // Errors carry side upstream. Of requests that come together for an origin that may speak HTTP/2 one opens the connection, and
+  // the others wait for it.
+  Task<Result<Lease>> acquire(const Origin& origin, Wanted wanted);
 
   std::size_t idle_count() const;
   std::size_t opened() const { return opened_; }
   // Closes what is idle.
   void clear();
+  // Closes everything, and returns when the pool's own coroutines have ended. To be called before the end.
+  Task<void> close();
 
  private:
   friend class Lease;
-  using IdleList = std::vector<std::unique_ptr<Pooled>>;  // the last one was used most recently
-  void keep(std::unique_ptr<Pooled> pooled);
-  void drop(Pooled* pooled);
+  enum class Offer : std::uint8_t { http1, both, h2c };
+
+  Place& place_of(const Origin& origin);
+  Offer offer_to(const Place& place, const Wanted& wanted) const;
+  bool take_shared(Place& place, const Wanted& wanted, Lease& lease);
+  bool take_kept(Place& place, const Wanted& wanted, Lease& lease);
+  Task<Result<void>> open(Place& place, Offer offer, const Wanted& wanted, Lease& lease);
+  Task<Result<std::unique_ptr<net::Transport>>> connect(const Origin& origin, std::string_view alpn, Opening* opening);
+  Task<void> run_shared(std::shared_ptr<Shared> shared);
+  void keep(std::unique_ptr<Kept> kept);
+  void drop(Kept* kept);
 
   net::Resolver& resolver_;
   const PoolOptions& options_;
-  std::map<Origin, IdleList> idle_;  // origins are never removed: leases point at the keys
+  std::map<Origin, std::unique_ptr<Place>> places_;  // never removed: leases point at them
   std::unique_ptr<tls::ClientContext> tls_;
-  std::size_t opened_ = 0;
+  Scope scope_;
+  std::uint64_t opened_ = 0;
 };
 
 }  // namespace cmux::upstream

@@ -64,6 +64,7 @@ void add_context_create(CLI::App& group, Action& chosen);
 void add_probe(CLI::App& app, Action& chosen);
 void add_status(CLI::App& app, Action& chosen);
 void add_stop(CLI::App& app, Action& chosen);
+void add_ca(CLI::App& app, Action& chosen);
 void add_version(CLI::App& app, Action& chosen);
 
 }  // namespace cmux::cli

@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   add_probe(app, chosen);
   add_status(app, chosen);
   add_stop(app, chosen);
+  add_ca(app, chosen);
   add_version(app, chosen);
   app.add_flag_callback(
       "--version", [] { throw CLI::CallForVersion("cmuxproxy " CMUXPROXY_VERSION, 0); }, "print the version");

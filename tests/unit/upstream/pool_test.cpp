@@ -15,12 +15,12 @@ namespace {
 struct World {
   World() {
     listener = *net::Listener::bind(*net::Endpoint::from_ip("127.0.0.1", 0));
-    origin = {false, "127.0.0.1", listener->endpoint().port()};
+    origin = {false, false, "127.0.0.1", listener->endpoint().port()};
     options.idle_timeout = milliseconds(30'000);
     scope.spawn(accept(*this));
   }
   ~World() {
-    pool.clear();
+    loop.run(pool.close());
     listener->close();
     loop.run(scope.join());
   }
@@ -55,9 +55,18 @@ struct World {
   unsigned requests = 0;
 };
 
+enum class Reuse : std::uint8_t { allowed, checked, fresh };
+
+Wanted wanted(World& world, Reuse reuse) {
+  Wanted out;
+  out.checked = reuse == Reuse::checked;
+  if (reuse == Reuse::fresh) out.newer_than = world.pool.opened();
+  return out;
+}
+
 // One request; says whether its connection was a kept one.
-Task<void> get(World& world, Pool::Reuse reuse, std::string& log) {
-  auto lease = co_await world.pool.acquire(world.origin, reuse, true);
+Task<void> get(World& world, Reuse reuse, std::string& log) {
+  auto lease = co_await world.pool.acquire(world.origin, wanted(world, reuse));
   if (!lease) {
     log += "error ";
     co_return;
@@ -70,16 +79,16 @@ Task<void> get(World& world, Pool::Reuse reuse, std::string& log) {
   if (!answer) log += "failed ";
 }
 
-std::string ask(World& world, std::initializer_list<Pool::Reuse> kinds) {
+std::string ask(World& world, std::initializer_list<Reuse> kinds) {
   std::string log;
-  for (const Pool::Reuse reuse : kinds) run(world.loop, get(world, reuse, log));
+  for (const Reuse reuse : kinds) run(world.loop, get(world, reuse, log));
   return log;
 }
 
 Task<void> at_once(World& world, unsigned count, std::string& log) {
   std::vector<Lease> leases;
   for (unsigned i = 0; i < count; ++i) {
-    auto lease = co_await world.pool.acquire(world.origin, Pool::Reuse::allowed, false);
+    auto lease = co_await world.pool.acquire(world.origin, wanted(world, Reuse::allowed));
     log += lease && lease->opening().reused ? "kept " : "new ";
     http::Head head;
     head.method = "GET", head.authority = "a", head.path = "/", head.end = true;
@@ -94,16 +103,16 @@ Task<void> until_empty(World& world) {
 }
 
 Task<void> unused(World& world) {
-  auto lease = co_await world.pool.acquire(world.origin, Pool::Reuse::allowed, false);
+  auto lease = co_await world.pool.acquire(world.origin, wanted(world, Reuse::allowed));
   CHECK(lease.has_value());
 }
 
 Task<void> dead_end(World& world, Origin origin, Error& out) {
-  auto lease = co_await world.pool.acquire(origin, Pool::Reuse::allowed, false);
+  auto lease = co_await world.pool.acquire(origin, wanted(world, Reuse::allowed));
   if (!lease) out = lease.error();
 }
 
-using enum Pool::Reuse;
+using enum Reuse;
 
 }  // namespace
 
@@ -195,15 +204,17 @@ TEST_CASE("clear closes what is idle") {
 TEST_CASE("errors say that they are upstream's, and where") {
   World world;
   Error error;
-  run(world.loop, dead_end(world, {false, "127.0.0.1", 1}, error));
+  run(world.loop, dead_end(world, {false, false, "127.0.0.1", 1}, error));
   CHECK(error.side == Side::upstream);
   CHECK(error.retryable);
   CHECK(error.detail.find("127.0.0.1") != std::string::npos);
 }
 
 TEST_CASE("origins as text") {
-  CHECK(Origin{true, "a.test", 443}.text() == "https://a.test:443");
-  CHECK(Origin{false, "::1", 80}.text() == "http://[::1]:80");
-  CHECK(Origin{false, "a", 1} != Origin{true, "a", 1});
-  CHECK(Origin{false, "a", 1} == Origin{false, "a", 1});
+  CHECK(Origin{true, false, "a.test", 443}.text() == "https://a.test:443");
+  CHECK(Origin{false, false, "::1", 80}.text() == "http://[::1]:80");
+  CHECK(Origin{false, true, "a", 39379}.text() == "h2c://a:39379");
+  CHECK(Origin{false, false, "a", 1} != Origin{false, true, "a", 1});
+  CHECK(Origin{false, false, "a", 1} != Origin{true, false, "a", 1});
+  CHECK(Origin{false, false, "a", 1} == Origin{false, false, "a", 1});
 }

@@ -1,0 +1,96 @@
+#include "http2/client.hpp"
+
+#include <fmt/format.h>
+
+namespace cmux::http2 {
+namespace {
+
+constexpr std::int32_t kLastId = 0x7000'0000;  // well before the identifiers run out
+
+}  // namespace
+
+ClientConnection::ClientConnection(std::unique_ptr<net::Transport> transport, const Options& options, void (*changed)(void*),
+                                   void* argument)
+    : Connection(Role::client, std::move(transport), options), changed_(changed), argument_(argument) {
+  alive_.after(options.ping_timeout);  // for the peer's SETTINGS
+}
+
+ClientConnection::~ClientConnection() = default;
+
+Task<void> ClientConnection::run() {
+  co_await run_loops();
+  alive_.cancel();
+  idle_.cancel();
+}
+
+std::size_t ClientConnection::room() const {
+  if (spent()) return 0;
+  nghttp2_session* const session = const_cast<ClientConnection*>(this)->session().get();
+  if (nghttp2_session_get_next_stream_id(session) > static_cast<std::uint32_t>(kLastId)) return 0;
+  const std::size_t most =
+      settled_ ? nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) : std::size_t{1};
+  return most > live() ? most - live() : 0;
+}
+
+bool ClientConnection::extended_connect() const {
+  nghttp2_session* const session = const_cast<ClientConnection*>(this)->session().get();
+  return settled_ && nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
+std::unique_ptr<Stream> ClientConnection::open() {
+  idle_.cancel();
+  if (!alive_.armed()) {
+    heard_before_ = heard_;
+    asked_ = false;
+    alive_.after(options().ping_interval);
+  }
+  return std::make_unique<Stream>(*this, 0);
+}
+
+void ClientConnection::shut_down() {
+  if (!std::exchange(going_away_, true)) session().submit_goaway();
+  want_write();
+  if (live() == 0) finish();
+}
+
+void ClientConnection::on_settings() {
+  if (std::exchange(settled_, true)) return;
+  alive_.cancel();
+  if (live() > 0) alive_.after(options().ping_interval);
+  else idle_.after(options().idle_timeout);
+  changed_(argument_);
+}
+
+void ClientConnection::on_goaway() {
+  going_away_ = true;
+  changed_(argument_);
+  if (live() == 0) finish();
+}
+
+void ClientConnection::stream_gone() {
+  if (live() == 0) {
+    if (going_away_) finish();
+    else idle_.after(options().idle_timeout);
+  }
+  changed_(argument_);
+}
+
+void ClientConnection::check_alive() {
+  if (!settled_) return abort(make_error(Errc::timeout, "no HTTP/2 SETTINGS from the peer in time"));
+  if (live() == 0) return;
+  if (heard_ == heard_before_) {
+    if (asked_) {
+      return abort(make_error(Errc::timeout, fmt::format("the peer has not answered a PING in {} s",
+                                                         static_cast<double>(options().ping_timeout.count()) / 1000.0)));
+    }
+    asked_ = true;
+    session().submit_ping();
+    want_write();
+    return alive_.after(options().ping_timeout);
+  }
+  heard_before_ = heard_;
+  asked_ = false;
+  alive_.after(options().ping_interval);
+}
+
+}  // namespace cmux::http2

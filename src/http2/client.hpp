@@ -1,0 +1,56 @@
+// The client side of an HTTP/2 connection, shared by as many exchanges as the peer allows.
+#pragma once
+
+#include "http2/connection.hpp"
+
+namespace cmux::http2 {
+
+class ClientConnection final : public Connection {
+ public:
+  // `changed` is called when room() or settled() may have changed; it must not destroy the connection.
+  ClientConnection(std::unique_ptr<net::Transport> transport, const Options& options, void (*changed)(void*), void* argument);
+  ~ClientConnection() override;
+
+  // Serves the connection until it ends. The object stays until its streams are gone, too.
+  Task<void> run();
+
+  // How many more streams it takes now. One, until the peer has said how many.
+  std::size_t room() const;
+  // The peer's SETTINGS have come.
+  bool settled() const { return settled_; }
+  // It takes no more streams, now or later.
+  bool spent() const { return going_away_ || over(); }
+  // The peer takes upgrades as extended CONNECT (RFC 8441 section 3). Known once settled.
+  bool extended_connect() const;
+  // Why it ended.
+  const Error& failure() const { return failure_; }
+  // The peer wants HTTP/1.1 instead (RFC 9113 section 7).
+  bool http1_required() const { return http1_required_; }
+
+  // `argument` of the constructor.
+  void* owner() const { return argument_; }
+
+  std::unique_ptr<Stream> open();
+  // GOAWAY; the end, once the last stream is gone.
+  void shut_down();
+  // At once: open streams fail.
+  void close(Error error) { abort(std::move(error)); }
+
+ private:
+  void on_settings() override;
+  void on_goaway() override;
+  void on_ping_answer() override {}
+  void stream_gone() override;
+  void failed(const Error& error) override { failure_ = error; }
+  void check_alive();
+
+  void (*changed_)(void*);
+  void* argument_;
+  bool settled_ = false, going_away_ = false, asked_ = false;
+  std::uint64_t heard_before_ = 0;
+  Error failure_;
+  Deadline alive_{[](void* self) { static_cast<ClientConnection*>(self)->check_alive(); }, this};
+  Deadline idle_{[](void* self) { static_cast<ClientConnection*>(self)->shut_down(); }, this};
+};
+
+}  // namespace cmux::http2

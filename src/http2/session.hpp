@@ -1,0 +1,91 @@
+// Session: nghttp2's session with its callbacks turned into the calls of a Driver, and what both sides configure alike. No I/O.
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include <memory>
+#include <string>
+
+#include "base/error.hpp"
+#include "http/stream.hpp"
+
+namespace cmux::http2 {
+
+enum class Role : std::uint8_t { server, client };
+
+struct Options {
+  http::Limits limits;
+  std::uint32_t max_streams = 1000;        // that a client may have open at once; Chromium assumes 100 when told nothing
+  std::uint64_t max_body = 0;              // bytes of a request; more is 413; 0: without limit
+  milliseconds head_timeout{10'000};       // server: from a header block's first byte to its end
+  milliseconds idle_timeout{120'000};      // server: without a stream, then GOAWAY
+  milliseconds response_timeout{120'000};  // client: for a response head, once the request is out; 0: none
+  milliseconds ping_interval{15'000};      // client: silence with streams open, after which the peer is asked whether it lives
+  milliseconds ping_timeout{10'000};       // client: for the answer, and for the peer's SETTINGS
+  std::int32_t stream_window = 64 * 1024;  // what a stream's peer may send ahead at first
+  std::int32_t most_window = 1024 * 1024;  // ... and at the most, once the reader has kept up
+};
+
+class Stream;
+
+// What the session tells while it receives or sends. No call may receive or send itself.
+class Driver {
+ public:
+  // A request's header block begins; null refuses the stream. Server only.
+  virtual Stream* on_begin(std::int32_t id) = 0;
+  virtual void on_request(Stream& stream) = 0;
+  virtual void on_settings() = 0;
+  virtual void on_goaway() = 0;
+  virtual void on_ping_answer() = 0;
+  // The output of this turn is long enough; the rest later.
+  virtual bool enough() const = 0;
+  virtual void output(std::string_view head, Stream& stream, std::size_t length) = 0;
+
+ protected:
+  ~Driver() = default;
+};
+
+class Session {
+ public:
+  Session(Role role, const Options& options, Driver& driver);
+  ~Session();
+  Session(const Session&) = delete;
+
+  nghttp2_session* get() const { return session_; }
+  Role role() const { return role_; }
+  const Options& options() const { return options_; }
+
+  // Takes what the peer sent. After an error nothing more can be received; a GOAWAY that says why is in the output.
+  Result<void> receive(std::string_view bytes);
+  // The next output; empty: none. Valid until the next call. Bodies come through Driver::output().
+  Result<std::string_view> send();
+
+  // Ends the connection with this code once the output is written.
+  void terminate(std::uint32_t code) { nghttp2_session_terminate_session(session_, code); }
+  void submit_ping();
+  // No streams from now on; those that are open go on.
+  void submit_goaway();
+
+ private:
+  friend struct Callbacks;
+  // Frames that cost us and bring nobody further are paid from a bucket that time and real work refill. An honest peer's never
+  // runs dry: PING, SETTINGS, PRIORITY, empty DATA and reset floods (CVE-2019-9511 and what followed), and streams that we are
+  // made to reset (CVE-2025-8671).
+  void charge(int cost);
+  void earn(int credit) { credit_ = std::min(credit_ + credit, kMostCredit); }
+  static constexpr int kMostCredit = 2000;
+
+  Role role_;
+  const Options& options_;
+  Driver& driver_;
+  nghttp2_session* session_ = nullptr;
+  int credit_ = kMostCredit;
+  Clock::time_point refilled_;
+  bool flooded_ = false;
+  std::string last_error_;
+};
+
+// For people: "PROTOCOL_ERROR".
+std::string_view name_of_code(std::uint32_t code);
+
+}  // namespace cmux::http2

@@ -1,0 +1,372 @@
+#include "http2/stream.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "http2/connection.hpp"
+
+namespace cmux::http2 {
+namespace {
+
+using http::Body;
+using http::Head;
+using http::Next;
+
+constexpr std::size_t kMostHeads = 64;  // interim responses that nobody has read
+
+std::uint32_t code_of(Errc why, bool server, bool tunnel) {
+  switch (why) {
+    case Errc::cancelled:
+    case Errc::timeout: return NGHTTP2_CANCEL;
+    case Errc::malformed: return server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_PROTOCOL_ERROR;
+    case Errc::too_large: return server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
+    case Errc::reset:
+    case Errc::closed: return tunnel ? NGHTTP2_CONNECT_ERROR : server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
+    default: return server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
+  }
+}
+
+Error body_too_large(std::uint64_t most) {
+  return Error{Errc::too_large, Side::downstream, false, 413, fmt::format("the body is over {} bytes", most)};
+}
+
+}  // namespace
+
+Stream::Stream(Connection& connection, std::int32_t id) : connection_(connection), id_(id), window_(connection.options().stream_window) {
+  link_after(connection_.streams_);
+  ++connection_.live_;
+  if (id != 0) open_ = true;
+}
+
+Stream::~Stream() {
+  if (open_) {
+    nghttp2_session_set_stream_user_data(connection_.session().get(), id_, nullptr);
+    // A complete response needs no more of its request (RFC 9113 section 8.1).
+    submit_reset(!is_server() ? NGHTTP2_CANCEL : end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
+  }
+  unlink();
+  --connection_.live_;
+  connection_.stream_gone();
+}
+
+bool Stream::is_server() const { return connection_.session().role() == Role::server; }
+
+// --- from the session ---------------------------------------------------------------------------------------------------------
+
+void Stream::begin_head() {
+  using Block = HeadReader::Block;
+  connection_.reader().start(!first_head_ ? Block::trailers : is_server() ? Block::request : Block::response);
+}
+
+bool Stream::line(std::string_view name, std::string_view value) {
+  HeadReader& reader = connection_.reader();
+  reader.line(name, value, connection_.options().limits);
+  return !reader.hopeless(connection_.options().limits);
+}
+
+void Stream::end_head(bool end) {
+  HeadReader& reader = connection_.reader();
+  auto read = reader.finish(end);
+  if (!first_head_) {
+    if (read) trailers_ = std::move(reader.head().fields);
+    if (end) end_body();
+  } else if (is_server()) {
+    take_request(std::move(read), end);
+  } else if (read) {
+    take_response(end);
+  } else {
+    submit_reset(NGHTTP2_CANCEL);
+    fail(read.error());
+  }
+}
+
+void Stream::take_request(Result<void> read, bool end) {
+  first_head_ = false;
+  in_end_ = end;
+  message_ = std::move(connection_.reader().head());
+  connect_ = message_.is_connect();
+  upgrade_ = message_.is_upgrade();
+  const std::uint64_t most = connection_.options().max_body;
+  if (!read) refused_ = read.error();
+  else if (most != 0 && message_.content_length.value_or(0) > most) refused_ = body_too_large(most);
+  if (refused_) refused_->side = Side::downstream;
+}
+
+void Stream::take_response(bool end) {
+  Head& head = connection_.reader().head();
+  if (head.status >= 200) {
+    first_head_ = false;
+    in_end_ = end;
+    if (connect_ && head.status < 300) {
+      head.tunnel = true;
+      head.end = false;
+      head.content_length.reset();
+      if (upgrade_) head.status = 101;
+    }
+  } else if (heads_.size() >= kMostHeads) {
+    submit_reset(NGHTTP2_ENHANCE_YOUR_CALM);
+    return fail(make_error(Errc::malformed, "too many interim responses at once"));
+  }
+  heads_.push_back(std::move(head));
+  readable_.set();
+}
+
+bool Stream::receive(std::string_view bytes) {
+  if (failed_) return false;
+  received_ += bytes.size();
+  in_.append(bytes);
+  readable_.set();
+  return true;
+}
+
+void Stream::end_body() {
+  in_end_ = true;
+  readable_.set();
+  if (on_hang_up_) std::exchange(on_hang_up_, nullptr)(hang_up_argument_);
+}
+
+void Stream::closed(std::uint32_t code) {
+  open_ = false;
+  writable_.set();
+  if (code == NGHTTP2_NO_ERROR && in_end_ && end_sent_) return;
+  Error error = make_error(Errc::reset, fmt::format("the stream was reset ({})", name_of_code(code)));
+  error.retryable = unprocessed_ || code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
+  if (code == NGHTTP2_HTTP_1_1_REQUIRED) connection_.http1_required_ = true;
+  fail(std::move(error));
+}
+
+void Stream::lost(Error error) {
+  // Like a kept HTTP/1 connection that turns out closed: the request was on its way when the connection went.
+  if (!is_server()) error.retryable = unprocessed_ || (idempotent_ && id_ > 1 && first_head_ && heads_.empty());
+  open_ = false;
+  reset_after_head_ = 0;
+  fail(std::move(error));
+}
+
+void Stream::fail(Error error) {
+  readable_.set();
+  writable_.set();
+  if (failed_) return;
+  failed_ = true;
+  error_ = std::move(error);
+  source_ = {};
+  out_.release();
+  cancel_other();
+  if (on_hang_up_) std::exchange(on_hang_up_, nullptr)(hang_up_argument_);
+}
+
+ssize_t Stream::pull(std::size_t length, std::uint32_t& flags) {
+  body_asked_ = true;
+  if (reset_after_head_ != 0) {
+    submit_reset(std::exchange(reset_after_head_, 0));
+    writable_.set();
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  const std::size_t held = out_.size() + source_.size();
+  if (held == 0 && !out_ended_) {
+    deferred_ = true;
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  const std::size_t size = std::min(length, held);
+  flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  if (size == held && out_ended_) {
+    flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (!out_trailers_.empty()) {
+      flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+      HeadWriter lines;
+      lines.trailers(out_trailers_);
+      nghttp2_submit_trailer(connection_.session().get(), id_, lines.data(), lines.size());
+    }
+  }
+  return static_cast<ssize_t>(size);
+}
+
+void Stream::output(Buffer& out, std::size_t length) {
+  const std::size_t held = std::min(length, out_.size());
+  out.append(out_.view().substr(0, held));
+  out_.consume(held);
+  if (out_.empty()) out_.release();
+  out.append(source_.substr(0, length - held));
+  source_.remove_prefix(length - held);
+  writable_.set();
+}
+
+// --- reading ------------------------------------------------------------------------------------------------------------------
+
+Task<Result<Head*>> Stream::read_head() {
+  if (is_server()) {
+    if (refused_) co_return *refused_;
+    co_return &message_;
+  }
+  late_.after(connection_.options().response_timeout);
+  while (heads_.empty() && !failed_) {
+    readable_.clear();
+    co_await readable_;
+  }
+  late_.cancel();
+  if (heads_.empty()) co_return error_;
+  message_ = std::move(heads_.front());
+  heads_.erase(heads_.begin());
+  co_return &message_;
+}
+
+void Stream::expire() {
+  submit_reset(NGHTTP2_CANCEL);
+  fail(Error{Errc::timeout, Side::upstream, false, 504,
+             fmt::format("no response in {} s", connection_.options().response_timeout.count() / 1000.0)});
+}
+
+Task<Result<Body>> Stream::read_body() {
+  give_credit(reading_.size());
+  reading_.clear();
+  while (in_.empty() && !in_end_) {
+    if (stopped_) co_return make_error(Errc::cancelled);
+    if (failed_) co_return error_;
+    reading_.release();  // who only waits holds no memory
+    readable_.clear();
+    co_await readable_;
+  }
+  std::swap(in_, reading_);
+  const std::uint64_t most = connection_.options().max_body;
+  if (is_server() && !connect_ && most != 0 && received_ > most)
+    co_return body_too_large(most);
+  Body body{reading_.view(), in_end_, nullptr};
+  if (in_end_ && !trailers_.empty()) body.trailers = &trailers_;
+  co_return body;
+}
+
+// What was read may come again. A reader who waits for more keeps up: what bounds the stream is its window, which then grows.
+void Stream::give_credit(std::size_t size) {
+  if (!open_ || size == 0) return;
+  nghttp2_session* const session = connection_.session().get();
+  nghttp2_session_consume_stream(session, id_, size);
+  const auto window = static_cast<std::uint64_t>(window_);
+  if (in_.empty() && received_ > 2 * window && window_ < connection_.options().most_window) {
+    window_ = std::min(window_ * 4, connection_.options().most_window);
+    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, id_, window_);
+  }
+  connection_.want_write();
+}
+
+void Stream::interrupt_body(bool on) {
+  stopped_ = on;
+  if (on) readable_.set();
+}
+
+// --- writing ------------------------------------------------------------------------------------------------------------------
+
+Task<Result<void>> Stream::write_head(const Head& head, Next next) {
+  // A tunnel's request has an end in HTTP/1's terms alone.
+  const bool end = next == Next::end && !(head.is_connect() && !is_server());
+  if (!is_server()) co_return co_await write_request(head, end);
+  if (failed_) co_return error_;
+  HeadWriter lines;
+  lines.response(head);
+  nghttp2_session* const session = connection_.session().get();
+  int outcome = 0;
+  if (head.is_interim()) {
+    outcome = nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, id_, nullptr, lines.data(), lines.size(), nullptr);
+  } else {
+    head_written_ = true;
+    out_ended_ = end;
+    const nghttp2_data_provider provider = body_provider();
+    outcome = nghttp2_submit_response(session, id_, lines.data(), lines.size(), end ? nullptr : &provider);
+  }
+  if (outcome != 0) co_return make_error(Errc::system, nghttp2_strerror(outcome));
+  connection_.want_write();
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Stream::write_request(const Head& head, bool end) {
+  if (failed_) co_return error_;
+  connect_ = head.is_connect();
+  upgrade_ = head.is_upgrade();
+  idempotent_ = head.is_idempotent();
+  HeadWriter lines;
+  lines.request(head);
+  const nghttp2_data_provider provider = body_provider();
+  const std::int32_t id =
+      nghttp2_submit_request(connection_.session().get(), nullptr, lines.data(), lines.size(), end ? nullptr : &provider, this);
+  if (id < 0) {
+    Error error = make_error(Errc::closed, nghttp2_strerror(id));
+    error.retryable = true;
+    fail(error);
+    co_return error;
+  }
+  id_ = id;
+  open_ = true;
+  out_ended_ = end;
+  connection_.want_write();
+  co_return Result<void>{};
+}
+
+void Stream::send_more() {
+  if (std::exchange(deferred_, false) && open_) nghttp2_session_resume_data(connection_.session().get(), id_);
+  connection_.want_write();
+}
+
+Task<Result<void>> Stream::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
+  if (failed_ || !open_) co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
+  if (late_.armed()) late_.after(connection_.options().response_timeout);
+  const bool end = next == Next::end;
+  if (end && trailers) out_trailers_ = *trailers;
+  if (out_.size() + bytes.size() <= kHeld) {
+    out_.append(bytes);
+    if (end) out_ended_ = true;
+    if (!bytes.empty() || end) send_more();
+    co_return Result<void>{};
+  }
+  // Large pieces are taken from where they are.
+  source_ = bytes;
+  if (end) out_ended_ = true;
+  send_more();
+  while (!source_.empty() && !failed_ && open_) {
+    writable_.clear();
+    co_await writable_;
+  }
+  if (!source_.empty() || failed_) {
+    source_ = {};
+    co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
+  }
+  co_return Result<void>{};
+}
+
+Task<void> Stream::settle() {
+  while (open_ && (reset_after_head_ != 0 || (!failed_ && out_ended_ && !end_sent_))) {
+    writable_.clear();
+    co_await writable_;
+  }
+}
+
+void Stream::reset(Errc why) noexcept {
+  if (failed_) return;
+  const std::uint32_t code = code_of(why, is_server(), connect_);
+  if (open_ && head_written_ && !body_asked_ && !out_ended_) {
+    // A reset would overtake the head, and the client would not learn what it was told.
+    reset_after_head_ = code;
+    send_more();
+  } else {
+    submit_reset(code);
+  }
+  fail(make_error(why, "the exchange was given up"));
+}
+
+void Stream::submit_reset(std::uint32_t code) {
+  if (!open_) return;
+  nghttp2_submit_rst_stream(connection_.session().get(), NGHTTP2_FLAG_NONE, id_, code);
+  connection_.want_write();
+}
+
+void Stream::cancel_on_abort(http::Stream* other) {
+  other_ = other;
+  if (other && failed_) cancel_other();
+}
+
+void Stream::cancel_other() {
+  if (http::Stream* other = std::exchange(other_, nullptr)) other->reset(Errc::cancelled);
+}
+
+std::unique_ptr<net::Transport> Stream::into_transport() { return make_stream_transport(*this); }
+
+}  // namespace cmux::http2

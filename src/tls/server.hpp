@@ -1,0 +1,55 @@
+// ServerContext: TLS towards clients, with certificates from the local CA that are made during the handshake, for the name the
+// client asks for. One a worker thread, owned by it and used by no other; the Authority is shared, and outlives it. It outlives
+// every SSL it has made.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tls/authority.hpp"
+
+namespace cmux::tls {
+
+struct ServerSettings {
+  bool http2 = true;  // select h2 where the client offers it
+};
+
+class ServerContext {
+ public:
+  static Result<std::unique_ptr<ServerContext>> create(const Authority& authority, const ServerSettings& settings = {});
+  ~ServerContext();
+  ServerContext(const ServerContext&) = delete;
+  ServerContext& operator=(const ServerContext&) = delete;
+
+  // A server SSL in accept state, for the caller to own; null when memory has run out. The client gets a certificate for the name
+  // in its SNI where the CA may sign that one, else for `default_host`: the address it has connected to, or the host of the
+  // CONNECT whose tunnel this is. Neither may be signed: the handshake fails with unrecognized_name, and the log says why.
+  SSL* make(std::string_view default_host);
+
+  // The certificate's host for this SSL, once the ClientHello is there; empty before. For logs and tests.
+  static std::string_view host_of(const SSL* ssl);
+
+ private:
+  struct Choice {  // of one SSL, and owned by it
+    std::string default_host, host;
+  };
+  ServerContext(const Authority& authority, const ServerSettings& settings) : authority_(authority), settings_(settings) {}
+
+  static int choice_index();
+  static int on_client_hello(SSL* ssl, int* alert, void* self);
+  static int on_certificate(SSL* ssl, void* self);
+  static int on_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size, const unsigned char* offered,
+                     unsigned offered_size, void* self);
+  bool choose_host(SSL* ssl, Choice& choice) const;
+  bool use_certificate(SSL* ssl, const std::string& host);
+  Result<const Leaf*> leaf_for(const std::string& host);
+
+  const Authority& authority_;
+  const ServerSettings settings_;
+  SSL_CTX* context_ = nullptr;
+  std::map<std::string, Leaf, std::less<>> leaves_;
+};
+
+}  // namespace cmux::tls
