@@ -31,7 +31,7 @@ TEST_CASE("settings: each has a flag's name, an argument unless it is a switch, 
     CHECK(info.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos);
     const bool negated = info.name == "http2" || info.name == "intercept";
     CHECK(info.negated_flag == negated);
-    CHECK(info.repeatable == (info.name == "resolve" || info.name == "domains"));
+    CHECK(info.repeatable == (info.name == "resolve" || info.name == "domains" || info.name == "upstream-h2c"));
     const bool is_switch = negated || info.name == "allow-remote" || info.name == "insecure-upstream" || info.name == "via" ||
                            info.name == "access-log";
     CHECK(info.argument.empty() == is_switch);
