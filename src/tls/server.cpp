@@ -2,6 +2,8 @@
 
 #include <openssl/sha.h>
 
+#include <algorithm>
+
 #include "base/log.hpp"
 
 namespace cmux::tls {

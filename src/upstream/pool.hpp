@@ -25,7 +25,7 @@ struct PoolOptions {
   std::vector<std::string> h2c_hosts;  // globs: HTTP/2 by prior knowledge to these, where there is no TLS
   milliseconds tls_timeout{10'000};
   milliseconds idle_timeout{55'000};  // below the 60 s after which common servers close: fewer requests meet a closing connection
-  std::size_t max_idle = 64;          // an origin, HTTP/1.1
+  std::size_t max_idle = 512;         // an origin, HTTP/1.1
 };
 
 // The error as one of the upstream side, naming the origin.

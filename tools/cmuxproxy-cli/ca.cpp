@@ -49,7 +49,7 @@ For this user
     remove:  certutil -d sql:"$HOME/.pki/nssdb" -D -n cmuxproxy
   Firefox
     Settings, Privacy & Security, View Certificates, Authorities, Import: {0}
-    (or PROFILE/ in place of "$HOME/.pki/nssdb" above)
+    (or certutil as above, with the profile's folder in place of "$HOME/.pki/nssdb")
     remove:  the same place, Delete or Distrust
   macOS
     security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db {0}
