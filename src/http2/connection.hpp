@@ -16,7 +16,9 @@ class Connection : private Driver {
   net::Transport& transport() { return *transport_; }
   // Something may be there to send: it goes out when everything else that is ready has run.
   void want_write() { want_write_.set(); }
+  // Heads are read and written one at a time.
   HeadReader& reader() { return reader_; }
+  HeadWriter& writer() { return writer_; }
   // Streams that exist, closed ones that are still in use among them.
   std::size_t live() const { return live_; }
 
@@ -54,7 +56,8 @@ class Connection : private Driver {
 
   std::unique_ptr<net::Transport> transport_;
   Session session_;
-  HeadReader reader_;  // header blocks never interleave
+  HeadReader reader_;
+  HeadWriter writer_;
   Link streams_;
   std::size_t live_ = 0;
   Buffer in_, out_;

@@ -10,6 +10,7 @@ namespace {
 using http::Head;
 using http::Name;
 
+constexpr std::size_t kSpare = 32;         // heads kept for their memory
 constexpr std::size_t kLineOverhead = 32;  // RFC 9113 section 6.5.2
 
 Error malformed(std::string detail, std::uint16_t status = 400) {
@@ -34,6 +35,19 @@ void HeadReader::start(Block block) {
   has_host_ = false;
   size_ = lines_ = 0;
   refused_.reset();
+}
+
+http::Head HeadReader::take() {
+  http::Head taken = std::move(head_);
+  if (!spare_.empty()) {
+    head_ = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  return taken;
+}
+
+void HeadReader::recycle(http::Head head) {
+  if (spare_.size() < kSpare) spare_.push_back(std::move(head));
 }
 
 void HeadReader::line(std::string_view name, std::string_view value, const http::Limits& limits) {

@@ -27,6 +27,9 @@ class HeadReader {
 
   Block block() const { return block_; }
   http::Head& head() { return head_; }
+  http::Head take();
+  // A head whose memory serves the next one.
+  void recycle(http::Head head);
 
  private:
   void pseudo(std::string_view name, std::string_view value);
@@ -34,6 +37,7 @@ class HeadReader {
 
   Block block_ = Block::request;
   http::Head head_;
+  std::vector<http::Head> spare_;
   std::string host_, cookies_;
   bool has_host_ = false;
   std::size_t size_ = 0, lines_ = 0;

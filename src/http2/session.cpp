@@ -14,6 +14,32 @@ constexpr std::int32_t kConnectionWindow = 32 * 1024 * 1024;  // streams hold th
 constexpr std::size_t kMaxContinuations = 128;                // some 2 MB: a header that is too large is told so up to there
 constexpr int kCreditPerSecond = 200;
 
+// nghttp2 allocates a dozen small objects a stream. They come from the lists that coroutine frames are recycled in; what a block's
+// size is stands before it.
+constexpr std::size_t kBefore = alignof(std::max_align_t);
+
+void* allocate(std::size_t size, void*) {
+  void* const block = allocate_frame(size + kBefore);
+  *static_cast<std::size_t*>(block) = size;
+  return static_cast<char*>(block) + kBefore;
+}
+void release(void* memory, void*) {
+  if (!memory) return;
+  void* const block = static_cast<char*>(memory) - kBefore;
+  release_frame(block, *static_cast<std::size_t*>(block) + kBefore);
+}
+void* allocate_zeroed(std::size_t count, std::size_t size, void* user) {
+  return std::memset(allocate(count * size, user), 0, count * size);
+}
+void* reallocate(void* memory, std::size_t size, void* user) {
+  if (!memory) return allocate(size, user);
+  const std::size_t held = *reinterpret_cast<std::size_t*>(static_cast<char*>(memory) - kBefore);
+  void* const moved = std::memcpy(allocate(size, user), memory, std::min(held, size));
+  release(memory, user);
+  return moved;
+}
+nghttp2_mem recycling_memory() { return {nullptr, allocate, release, allocate_zeroed, reallocate}; }
+
 }  // namespace
 
 struct Callbacks {
@@ -112,9 +138,12 @@ struct Callbacks {
     return 0;
   }
 
-  static int on_sent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+  static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     Session& me = self(user);
-    if (frame->hd.type == NGHTTP2_DATA) me.earn(3);
+    const bool data = frame->hd.type == NGHTTP2_DATA;
+    if (data) me.earn(3);
+    if ((data || frame->hd.type == NGHTTP2_HEADERS) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+      if (Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->end_sent();
     // Resets that the peer's own errors have brought about. Those that this side chose say CANCEL, INTERNAL_ERROR or nothing.
     if (frame->hd.type != NGHTTP2_RST_STREAM || me.role_ == Role::client) return 0;
     switch (frame->rst_stream.error_code) {
@@ -182,6 +211,7 @@ nghttp2_data_provider body_provider() {
 
 Session::Session(Role role, const Options& options, Driver& driver)
     : role_(role), options_(options), driver_(driver), refilled_(Loop::current().now()) {
+  nghttp2_mem memory = recycling_memory();
   nghttp2_option* option = nullptr;
   nghttp2_option_new(&option);
   nghttp2_option_set_no_auto_window_update(option, 1);
@@ -189,8 +219,8 @@ Session::Session(Role role, const Options& options, Driver& driver)
   nghttp2_option_set_max_continuations(option, kMaxContinuations);
   // charge() counts these, and says ENHANCE_YOUR_CALM where nghttp2 would say INTERNAL_ERROR.
   nghttp2_option_set_stream_reset_rate_limit(option, 1'000'000, 1'000'000);
-  if (role == Role::server) nghttp2_session_server_new2(&session_, Callbacks::get(), this, option);
-  else nghttp2_session_client_new2(&session_, Callbacks::get(), this, option);
+  if (role == Role::server) nghttp2_session_server_new3(&session_, Callbacks::get(), this, option, &memory);
+  else nghttp2_session_client_new3(&session_, Callbacks::get(), this, option, &memory);
   nghttp2_option_del(option);
 
   nghttp2_settings_entry settings[4];

@@ -46,6 +46,7 @@ Stream::~Stream() {
     submit_reset(!is_server() ? NGHTTP2_CANCEL : end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
   }
   unlink();
+  connection_.reader().recycle(std::move(message_));
   --connection_.live_;
   connection_.stream_gone();
 }
@@ -84,7 +85,7 @@ void Stream::end_head(bool end) {
 void Stream::take_request(Result<void> read, bool end) {
   first_head_ = false;
   in_end_ = end;
-  message_ = std::move(connection_.reader().head());
+  message_ = connection_.reader().take();
   connect_ = message_.is_connect();
   upgrade_ = message_.is_upgrade();
   const std::uint64_t most = connection_.options().max_body;
@@ -104,11 +105,14 @@ void Stream::take_response(bool end) {
       head.content_length.reset();
       if (upgrade_) head.status = 101;
     }
-  } else if (heads_.size() >= kMostHeads) {
+  } else if (heads_.size() + 1 >= kMostHeads) {
     submit_reset(NGHTTP2_ENHANCE_YOUR_CALM);
     return fail(make_error(Errc::malformed, "too many interim responses at once"));
   }
-  heads_.push_back(std::move(head));
+  // The usual case: the one head, and nothing of an earlier one in use.
+  if (!arrived_ && !message_read_) message_ = connection_.reader().take();
+  else heads_.push_back(connection_.reader().take());
+  arrived_ = true;
   readable_.set();
 }
 
@@ -138,7 +142,7 @@ void Stream::closed(std::uint32_t code) {
 
 void Stream::lost(Error error) {
   // Like a kept HTTP/1 connection that turns out closed: the request was on its way when the connection went.
-  if (!is_server()) error.retryable = unprocessed_ || (idempotent_ && id_ > 1 && first_head_ && heads_.empty());
+  if (!is_server()) error.retryable = unprocessed_ || (idempotent_ && id_ > 1 && first_head_ && !arrived_ && !message_read_);
   open_ = false;
   reset_after_head_ = 0;
   fail(std::move(error));
@@ -174,7 +178,7 @@ ssize_t Stream::pull(std::size_t length, std::uint32_t& flags) {
     flags |= NGHTTP2_DATA_FLAG_EOF;
     if (!out_trailers_.empty()) {
       flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-      HeadWriter lines;
+      HeadWriter& lines = connection_.writer();
       lines.trailers(out_trailers_);
       nghttp2_submit_trailer(connection_.session().get(), id_, lines.data(), lines.size());
     }
@@ -200,14 +204,18 @@ Task<Result<Head*>> Stream::read_head() {
     co_return &message_;
   }
   late_.after(connection_.options().response_timeout);
-  while (heads_.empty() && !failed_) {
+  while (!arrived_ && !failed_) {
     readable_.clear();
     co_await readable_;
   }
   late_.cancel();
-  if (heads_.empty()) co_return error_;
-  message_ = std::move(heads_.front());
-  heads_.erase(heads_.begin());
+  if (!arrived_) co_return error_;
+  if (message_read_) {
+    message_ = std::move(heads_.front());
+    heads_.erase(heads_.begin());
+  }
+  message_read_ = true;
+  arrived_ = !heads_.empty();
   co_return &message_;
 }
 
@@ -261,7 +269,7 @@ Task<Result<void>> Stream::write_head(const Head& head, Next next) {
   const bool end = next == Next::end && !(head.is_connect() && !is_server());
   if (!is_server()) co_return co_await write_request(head, end);
   if (failed_) co_return error_;
-  HeadWriter lines;
+  HeadWriter& lines = connection_.writer();
   lines.response(head);
   nghttp2_session* const session = connection_.session().get();
   int outcome = 0;
@@ -283,7 +291,7 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
   connect_ = head.is_connect();
   upgrade_ = head.is_upgrade();
   idempotent_ = head.is_idempotent();
-  HeadWriter lines;
+  HeadWriter& lines = connection_.writer();
   lines.request(head);
   const nghttp2_data_provider provider = body_provider();
   const std::int32_t id =

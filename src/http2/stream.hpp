@@ -15,6 +15,10 @@ class Connection;
 
 class Stream final : public http::Stream, public Link {
  public:
+  // One a request: recycled like the frames of coroutines.
+  static void* operator new(std::size_t size) { return allocate_frame(size); }
+  static void operator delete(void* stream, std::size_t size) noexcept { release_frame(stream, size); }
+
   // `id` 0: a client's, which gets one when its request is written.
   Stream(Connection& connection, std::int32_t id);
   ~Stream() override;
@@ -85,8 +89,10 @@ class Stream final : public http::Stream, public Link {
   bool stopped_ = false;  // see interrupt_body()
   std::uint32_t reset_after_head_ = 0;
 
-  http::Head message_;            // what read_head() gives
-  std::vector<http::Head> heads_;  // client: those that were not read yet
+  http::Head message_;             // what read_head() gives
+  bool message_read_ = false;      // client: it did
+  bool arrived_ = false;           // client: a head waits to be read: in message_, or behind the one that was read, in heads_
+  std::vector<http::Head> heads_;
   std::optional<Error> refused_;  // server: the request is to be answered with this
   http::Fields trailers_, out_trailers_;
   Buffer in_, reading_;  // arrived; given to the reader
