@@ -18,6 +18,8 @@ class Instance {
  public:
   virtual ~Instance() = default;
   virtual policy::ContextStore& contexts() = 0;
+  // contexts().create(), with the listeners that the request asks for. An address in use is an error with status 409.
+  virtual Result<policy::ContextPtr> create(policy::ContextRequest request) = 0;
   // Returns when every worker knows all changes made to the contexts before the call.
   virtual Task<void> settled() = 0;
   // The keys of `status --json`.

@@ -32,8 +32,13 @@ Task<Reply> Api::list_contexts(Call&) {
 Task<Reply> Api::create_context(Call& call) {
   auto request = read_context_request(call.body, instance_.more_domains());
   if (auto* const wrong = std::get_if<Reply>(&request)) co_return std::move(*wrong);
-  const auto made = instance_.contexts().create(std::move(std::get<0>(request)));
+  const auto made = instance_.create(std::move(std::get<0>(request)));
   if (!made && made.error().code == Errc::limit) co_return problem(503, made.error().detail);
+  if (!made && made.error().status == 409) {
+    Reply taken = refused_field(made.error(), "");
+    taken.status = 409;
+    co_return taken;
+  }
   if (!made) co_return refused_field(made.error(), "");
   const policy::ContextPtr context = *made;
   co_await instance_.settled();  // its credentials work from the answer on

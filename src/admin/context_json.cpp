@@ -10,6 +10,15 @@ namespace cmux::admin {
 
 namespace json = boost::json;
 
+namespace {
+
+// The address of the context's own listener, which is where the proxy's is.
+std::string dedicated_address(const std::string& proxy_address, std::uint16_t port) {
+  return fmt::format("{}:{}", proxy_address.substr(0, proxy_address.rfind(':')), port);
+}
+
+}  // namespace
+
 json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets) {
   json::object out;
   out["id"] = context.id;
@@ -18,10 +27,19 @@ json::object context_to_json(const policy::Context& context, const std::string& 
   out["webContentsId"] = context.web_contents_id;
   if (context.route) out["route"] = policy::route_to_json(*context.route, !secrets);
   else out["route"] = nullptr;
-  if (secrets) out["proxyUrl"] = fmt::format("http://{}:{}@{}", context.username, context.password, proxy_address);
-  out["proxy"] = proxy_address;
-  out["dedicatedPort"] = nullptr;
-  out["forwards"] = json::array();
+  if (context.dedicated_port) {
+    const std::string own = dedicated_address(proxy_address, *context.dedicated_port);
+    if (secrets) out["proxyUrl"] = "http://" + own;
+    out["proxy"] = own;
+    out["dedicatedPort"] = *context.dedicated_port;
+  } else {
+    if (secrets) out["proxyUrl"] = fmt::format("http://{}:{}@{}", context.username, context.password, proxy_address);
+    out["proxy"] = proxy_address;
+    out["dedicatedPort"] = nullptr;
+  }
+  json::array& forwards = out["forwards"].emplace_array();
+  for (const policy::Forward& forward : context.forwards)
+    forwards.emplace_back(json::object{{"port", forward.port}, {"local", forward.local}});
   if (context.label.empty()) out["label"] = nullptr;
   else out["label"] = context.label;
   out["createdAt"] = rfc3339(context.created_at);

@@ -19,8 +19,10 @@ constexpr std::size_t kLongestLabel = 200;
 constexpr std::uint64_t kLargestId = (std::uint64_t{1} << 53) - 1;  // what every JSON reader can hold
 constexpr double kLongestTtl = 10.0 * 365 * 24 * 3600;              // ten years: far inside what the clocks can hold
 
-constexpr std::array<std::string_view, 6> kCreateKeys = {"webContentsId", "route", "fromUrl", "label", "ttlSeconds", "ownerPid"};
-constexpr std::array<std::string_view, 2> kLaterKeys = {"dedicatedPort", "forwards"};
+constexpr std::size_t kMostForwards = 64;
+
+constexpr std::array<std::string_view, 8> kCreateKeys = {"webContentsId", "route",    "fromUrl",       "label",
+                                                         "ttlSeconds",    "ownerPid", "dedicatedPort", "forwards"};
 constexpr std::array<std::string_view, 2> kChangeKeys = {"route", "fromUrl"};
 
 json::string_view to_json(std::string_view text) { return {text.data(), text.size()}; }
@@ -37,8 +39,6 @@ std::optional<Reply> check_keys(const json::object& body, const std::array<std::
   for (const json::key_value_pair& field : body) {
     const std::string_view key = from_json(field.key());
     if (std::find(allowed.begin(), allowed.end(), key) != allowed.end()) continue;
-    if (std::find(kLaterKeys.begin(), kLaterKeys.end(), key) != kLaterKeys.end())
-      return problem(501, fmt::format("{}: is not available yet", key), key);
     return problem(400, fmt::format("{} is not known here; allowed are {}", quoted(key), fmt::join(allowed, ", ")),
                    key.substr(0, 60));
   }
@@ -102,6 +102,43 @@ std::optional<Reply> read_numbers(const json::object& body, policy::ContextReque
   return std::nullopt;
 }
 
+std::optional<std::uint16_t> port_number(const json::value& value, std::uint64_t least) {
+  const auto number = whole_number(value);
+  if (!number || *number < least || *number > 65535) return std::nullopt;
+  return static_cast<std::uint16_t>(*number);
+}
+
+std::optional<Reply> read_ports(const json::object& body, policy::ContextRequest& request) {
+  if (const json::value* const value = set_value(body, "dedicatedPort"); value && *value != json::value(false)) {
+    request.dedicated_port = value->is_bool() ? std::uint16_t{0} : port_number(*value, 0);
+    if (!request.dedicated_port)
+      return problem(400, "dedicatedPort: must be true, or a port from 0 (any) to 65535", "dedicatedPort");
+  }
+  const json::value* const forwards = set_value(body, "forwards");
+  if (!forwards) return std::nullopt;
+  const auto wrong = [] {
+    return problem(
+        400,
+        fmt::format("forwards: must be a list, {} at the most, of {{\"port\": 1 to 65535, \"local\": 0 (any) to 65535}}",
+                    kMostForwards),
+        "forwards");
+  };
+  const json::array* const list = forwards->if_array();
+  if (!list || list->size() > kMostForwards) return wrong();
+  for (const json::value& item : *list) {
+    const json::object* const entry = item.if_object();
+    const json::value* const port = entry ? set_value(*entry, "port") : nullptr;
+    const json::value* const local = entry ? set_value(*entry, "local") : nullptr;
+    if (!port || entry->size() > 1 + (entry->contains("local") ? 1u : 0u)) return wrong();
+    const auto there = port_number(*port, 1), here = local ? port_number(*local, 0) : there;
+    if (!there || !here) return wrong();
+    request.forwards.push_back({*there, *here});
+  }
+  if (!request.forwards.empty() && !request.route)
+    return problem(400, "forwards: need a route: they lead to a workspace", "forwards");
+  return std::nullopt;
+}
+
 }  // namespace
 
 Reply refused_field(const Error& error, std::string_view prefix) {
@@ -129,6 +166,7 @@ OrProblem<policy::ContextRequest> read_context_request(const json::value& body, 
   auto route = read_route(*object, more_domains);
   if (auto* const wrong = std::get_if<Reply>(&route)) return std::move(*wrong);
   request.route = std::move(std::get<0>(route));
+  if (auto wrong = read_ports(*object, request)) return std::move(*wrong);
   return request;
 }
 

@@ -11,9 +11,11 @@
 
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
+#include "app/doors.hpp"
 #include "app/metrics.hpp"
 #include "app/signals.hpp"
 #include "base/log.hpp"
+#include "base/process.hpp"
 #include "base/time_text.hpp"
 #include "net/listener.hpp"
 #include "policy/credentials.hpp"
@@ -61,6 +63,14 @@ class Server final : public admin::Instance {
 
   // --- admin::Instance ---
   policy::ContextStore& contexts() override { return contexts_; }
+  Result<ContextPtr> create(policy::ContextRequest request) override {
+    if (stopping_) return make_error(Errc::limit, "the instance is stopping");
+    auto bound = doors_->bind(request);
+    if (!bound) return bound.error();
+    auto made = contexts_.create(std::move(request));
+    if (made) doors_->open(**made, std::move(*bound));
+    return made;
+  }
   const std::string& proxy_address() const override { return proxy_; }
   const std::vector<std::string>& more_domains() const override { return settings_.domains; }
 
@@ -80,6 +90,7 @@ class Server final : public admin::Instance {
     out["admin"] = admin_;
     out["http2"] = settings_.http2;
     out["caFile"] = ca_file();
+    out["caSpki"] = authority_ ? json::value(authority_->spki_fingerprint()) : json::value(nullptr);
     out["threads"] = workers_.size();
     out["uptimeSeconds"] = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     out["contexts"] = contexts_.size();
@@ -113,6 +124,7 @@ class Server final : public admin::Instance {
     auto claimed = admin::InstanceFile::claim(settings_.instance);
     if (!claimed) return claimed.error();
     file_ = std::make_unique<admin::InstanceFile>(std::move(*claimed));
+    if (auto watched = watch_owner(); !watched) return watched;
 
     auto proxy = net::Listener::bind(settings_.listen, settings_.port_attempts);
     if (!proxy) return proxy.error();
@@ -123,6 +135,7 @@ class Server final : public admin::Instance {
     proxy_ = proxy_listener_->endpoint().text();
     const std::string admin_address = admin_listener_->endpoint().text();
     admin_ = settings_.admin.is_unix() ? admin_address : "http://" + admin_address;
+    doors_ = std::make_unique<Doors>(workers_, proxy_listener_->endpoint());
     own_ = net::reachable_as(proxy_listener_->endpoint());
     for (const net::Endpoint& each : net::reachable_as(admin_listener_->endpoint())) own_.push_back(each);
 
@@ -135,11 +148,24 @@ class Server final : public admin::Instance {
     for (auto& worker : workers_) worker->start();
     std::vector<proxy::Worker*> all;
     for (auto& worker : workers_) all.push_back(worker.get());
-    workers_.front()->post([this, all] { workers_.front()->accept(proxy_listener_, all); });
+    workers_.front()->post([this, all] { workers_.front()->accept(proxy_listener_, all, nullptr); });
     if (auto written = file_->write(record); !written) return written.error();
     if (settings_.allow_remote && !settings_.listen.is_loopback())
       log::warn("{} can be reached from other machines: whoever has a context's credentials can use it", proxy_);
     if (settings_.insecure_upstream) log::warn("certificates of upstreams are not checked (insecure-upstream)");
+    return {};
+  }
+
+  // Whoever started it for itself may be killed, and could then stop nothing.
+  Result<void> watch_owner() {
+    const pid_t pid = settings_.owner_pid;
+    if (pid == 0) return {};
+    if (!process_runs(pid)) return make_error(Errc::config, fmt::format("owner-pid: no process {} runs", pid));
+    const auto ended = [](void* self) {
+      log::info("process {} has ended, which this instance belongs to", static_cast<Server*>(self)->settings_.owner_pid);
+      static_cast<Server*>(self)->shut_down();
+    };
+    owner_ = std::make_unique<ProcessWatch>(pid, ended, this);
     return {};
   }
 
@@ -177,23 +203,21 @@ class Server final : public admin::Instance {
     options_.pool.http1.limits = options_.http1.limits;
     options_.pool.http1.response_timeout = settings_.response_timeout;
     options_.pool.dial.timeout = settings_.connect_timeout;
-    options_.pool.dial.is_own = [this](const net::Endpoint& endpoint) { return is_own(endpoint); };
+    options_.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
+    options_.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
     options_.pool.tls = {settings_.upstream_ca, settings_.insecure_upstream};
     options_.pool.tls_timeout = settings_.tls_timeout;
     options_.resolve = settings_.resolve;
     options_.domains = settings_.domains;
     options_.via = settings_.via;
+    options_.rewrites = settings_.rewrites;
     options_.access_log = settings_.access_log;
   }
 
   // Would a connection to that address come back to this process? Workers ask; what it reads does not change once they run.
   bool is_own(const net::Endpoint& endpoint) const {
-    for (const net::Endpoint& own : own_) {
-      if (own.is_unix() || own.port() != endpoint.port()) continue;
-      if (own.ip() == endpoint.ip() || endpoint.is_any() || (own.is_any() && endpoint.is_loopback())) return true;
-      // ::ffff:127.0.0.1 is 127.0.0.1 by another name.
-      if (endpoint.ip() == "::ffff:" + own.ip()) return true;
-    }
+    for (const net::Endpoint& own : own_)
+      if (leads_to(own, endpoint)) return true;
     return false;
   }
 
@@ -273,6 +297,7 @@ class Server final : public admin::Instance {
       proxy::Worker* const told = worker.get();
       told->post([told, change, context] { told->apply(change, context); });
     }
+    if (change == Change::released) doors_->close(*context);
     const std::string_view type = change == Change::added      ? "context.created"
                                   : change == Change::rerouted ? "context.rerouted"
                                                                : "context.released";
@@ -316,6 +341,7 @@ class Server final : public admin::Instance {
   // Stops accepting, lets what is under way end, for a limited time.
   Task<void> drain() {
     workers_.front()->post([this] { proxy_listener_->close(); });
+    doors_->close_all();
     close_admin();
     // Shared with the workers' answers: one may come when the time is over.
     auto drained = std::make_shared<Event>();
@@ -349,9 +375,11 @@ class Server final : public admin::Instance {
   policy::ContextStore contexts_{
       [this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};
   std::unique_ptr<admin::InstanceFile> file_;
+  std::unique_ptr<ProcessWatch> owner_;
   std::unique_ptr<net::Listener> admin_listener_;
   std::shared_ptr<net::Listener> proxy_listener_;
   std::unique_ptr<admin::Api> api_;
+  std::unique_ptr<Doors> doors_;
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::set<http::Drainable*> admin_open_;
   std::set<net::Transport*> admin_transports_;

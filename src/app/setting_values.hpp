@@ -22,7 +22,7 @@ Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, s
 Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least, std::uint64_t most);  // "65536", "64k", "1m", "1g"
 Result<std::string> parse_readable_file(std::string_view text);                                    // as an absolute path
 Result<std::string> parse_host_pattern(std::string_view text);  // a glob over hosts, in lower case
-Result<std::string> parse_domain(std::string_view text);                                           // in lower case
+Result<std::string> parse_domain(std::string_view text);        // in lower case
 // "127.0.0.1:39385", "[::1]:0", "localhost:80" (which is 127.0.0.1).
 Result<net::Endpoint> parse_tcp_endpoint(std::string_view text);
 // One of these, or "unix:PATH".

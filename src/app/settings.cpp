@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <limits>
 #include <thread>
 
 #include <fmt/format.h>
@@ -67,6 +68,20 @@ Row switch_row(SettingInfo info) {
           [](const Settings& settings) -> std::string { return settings.*Member ? "true" : "false"; }, "true"};
 }
 
+// A rule of the localhost illusion: on unless switched off.
+template <auto Member>
+Row rewrite_row(SettingInfo info) {
+  const auto read = [](Settings& settings, const std::vector<std::string>& values) -> Result<void> {
+    const auto value = parse_switch(values.front());
+    if (!value) return value.error();
+    settings.rewrites.*Member = *value;
+    return {};
+  };
+  info.negated_flag = true;
+  return {std::move(info), Shape::flag, read,
+          [](const Settings& settings) -> std::string { return settings.rewrites.*Member ? "true" : "false"; }, "true"};
+}
+
 template <auto Member>
 Row number_row(SettingInfo info, std::uint64_t least, std::uint64_t most) {
   return {std::move(info), Shape::number, one<Member>([=](std::string_view text) { return parse_number(text, least, most); }),
@@ -121,6 +136,8 @@ std::vector<Row> make_rows() {
   using S = Settings;
   const auto print_ca = [](const S& s) { return s.upstream_ca.empty() ? std::string() : toml_string(s.upstream_ca); };
   const auto print_ready_fd = [](const S& s) { return s.ready_fd < 0 ? std::string() : std::to_string(s.ready_fd); };
+  const auto print_owner = [](const S& s) { return s.owner_pid == 0 ? std::string() : std::to_string(s.owner_pid); };
+  constexpr std::uint64_t kMostPid = std::numeric_limits<pid_t>::max();
   constexpr std::array kLevels{"trace"sv, "debug"sv, "info"sv, "warn"sv, "error"sv, "off"sv};
   constexpr std::array kFormats{"text"sv, "json"sv};
   std::vector<Row> rows;
@@ -165,6 +182,12 @@ std::vector<Row> make_rows() {
                   printed_list<&S::domains>([](const std::string& name) { return name; }),
                   "preview.example.com"});
   rows.push_back(switch_row<&S::via>({"via", "", "add a Via field to what is forwarded"}));
+  using R = policy::Rewrites;
+  rows.push_back(rewrite_row<&R::location>({"rewrite-location", "", "map a workspace's URLs in Location, Link etc. to localhost"}));
+  rows.push_back(rewrite_row<&R::cookies>({"rewrite-cookies", "", "drop a workspace's Domain from Set-Cookie"}));
+  rows.push_back(rewrite_row<&R::hsts>({"rewrite-hsts", "", "drop a workspace's Strict-Transport-Security"}));
+  rows.push_back(rewrite_row<&R::cors>({"rewrite-cors", "", "map a workspace in Access-Control-Allow-Origin to localhost"}));
+  rows.push_back(rewrite_row<&R::origin>({"rewrite-origin", "", "map localhost in Origin and Referer to the workspace"}));
   rows.push_back(
       choice_row<&S::log_level>({"log-level", "LEVEL", "trace, debug, info, warn, error or off", false, false, true}, kLevels));
   rows.push_back(choice_row<&S::log_format>({"log-format", "FORMAT", "text, or json for one object a line"}, kFormats));
@@ -176,6 +199,11 @@ std::vector<Row> make_rows() {
                   one<&S::ready_fd>([](std::string_view text) { return parse_number(text, 0, 65535); }),
                   print_ready_fd,
                   "3"});
+  rows.push_back({{"owner-pid", "PID", "stop when that process has ended, however it ends"},
+                  Shape::number,
+                  one<&S::owner_pid>([](std::string_view text) { return parse_number(text, 1, kMostPid); }),
+                  print_owner,
+                  "4711"});
   rows.push_back(time_row<&S::connect_timeout>({"connect-timeout", "TIME", "to connect upstream; 0: no limit"}));
   rows.push_back(time_row<&S::tls_timeout>({"tls-timeout", "TIME", "to shake hands upstream; 0: no limit"}));
   rows.push_back(time_row<&S::response_timeout>({"response-timeout", "TIME", "for a response to begin; 0: no limit"}));

@@ -3,6 +3,8 @@
 // printer.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <map>
 #include <optional>
@@ -13,6 +15,7 @@
 #include "base/loop.hpp"
 #include "net/address.hpp"
 #include "net/resolver.hpp"
+#include "policy/rewrite.hpp"
 
 namespace cmux::app {
 
@@ -29,14 +32,16 @@ struct Settings {
   std::vector<net::Override> resolve;
   bool insecure_upstream = false;
   std::vector<std::string> upstream_h2c;  // globs over hosts
-  std::vector<std::string> domains;  // more cmux domains
+  std::vector<std::string> domains;       // more cmux domains
   bool via = false;
+  policy::Rewrites rewrites;
 
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
   bool access_log = false;
   milliseconds drain_timeout{5'000};
   int ready_fd = -1;
+  pid_t owner_pid = 0;  // 0: none
 
   milliseconds connect_timeout{10'000};
   milliseconds tls_timeout{10'000};

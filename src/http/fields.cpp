@@ -89,7 +89,7 @@ std::string_view text_of(Name name) { return kNames[static_cast<std::size_t>(nam
 Fields::Entry Fields::appended(std::string_view name, std::string_view value, Name known) {
   Entry entry{};
   entry.name_at = static_cast<std::uint32_t>(text_.size());
-  entry.name_size = static_cast<std::uint16_t>(name.size());
+  entry.name_size = static_cast<std::uint32_t>(name.size()) & 0xffffff;
   entry.value_at = static_cast<std::uint32_t>(text_.size() + name.size());
   entry.value_size = static_cast<std::uint32_t>(value.size());
   entry.known = known;
@@ -172,7 +172,7 @@ std::size_t Fields::count(Name name) const {
 void Fields::index(std::size_t name_at, std::size_t name_size, std::size_t value_at, std::size_t value_size) {
   Entry entry{};
   entry.name_at = static_cast<std::uint32_t>(name_at);
-  entry.name_size = static_cast<std::uint16_t>(name_size);
+  entry.name_size = static_cast<std::uint32_t>(name_size) & 0xffffff;
   entry.value_at = static_cast<std::uint32_t>(value_at);
   entry.value_size = static_cast<std::uint32_t>(value_size);
   entry.known = name_of({text_.data() + name_at, name_size});

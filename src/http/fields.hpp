@@ -109,8 +109,8 @@ class Fields {
  private:
   struct Entry {
     std::uint32_t name_at, value_at, value_size;
-    std::uint16_t name_size;
-    Name known;
+    std::uint32_t name_size : 24;  // a header of 1 MB may be one name
+    Name known : 8;
   };
   Field field(const Entry& entry) const {
     return {{text_.data() + entry.name_at, entry.name_size}, {text_.data() + entry.value_at, entry.value_size}, entry.known};

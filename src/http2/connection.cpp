@@ -5,10 +5,10 @@
 namespace cmux::http2 {
 namespace {
 
-constexpr std::size_t kGathered = 64 * 1024;         // output of a turn that leaves in one write
-constexpr std::size_t kRead = 16 * 1024 - 64;        // a block of 16 KB
-constexpr std::size_t kLargeRead = 64 * 1024 - 64;   // once reads are filled
-constexpr milliseconds kFarewell{1'000};             // for the peer to take our last words
+constexpr std::size_t kGathered = 64 * 1024;        // output of a turn that leaves in one write
+constexpr std::size_t kRead = 16 * 1024 - 64;       // a block of 16 KB
+constexpr std::size_t kLargeRead = 64 * 1024 - 64;  // once reads are filled
+constexpr milliseconds kFarewell{1'000};            // for the peer to take our last words
 
 }  // namespace
 

@@ -40,6 +40,7 @@ class Connection : private Driver {
   // --- Driver ---
   Stream* on_begin(std::int32_t) override { return nullptr; }
   void on_request(Stream&) override {}
+  void on_closed(Stream&) override {}
   void on_settings() override {}
   void on_goaway() override {}
   void on_ping_answer() override {}
@@ -62,11 +63,12 @@ class Connection : private Driver {
   std::size_t live_ = 0;
   Buffer in_, out_;
   Event want_write_;
-  bool over_ = false;     // nothing more is read
-  bool hopeless_ = false; // ... nor sent
+  bool over_ = false;      // nothing more is read
+  bool hopeless_ = false;  // ... nor sent
   std::optional<Error> broken_;
   Deadline farewell_{[](void* self) {
-                       static_cast<Connection*>(self)->transport_->abort(make_error(Errc::timeout, "the peer does not read"), true);
+                       static_cast<Connection*>(self)->transport_->abort(make_error(Errc::timeout, "the peer does not read"),
+                                                                         true);
                      },
                      this};
 };

@@ -60,9 +60,9 @@ void HeadReader::line(std::string_view name, std::string_view value, const http:
     return;
   }
   if (!path && name.front() != ':' && (size_ > limits.head + limits.start_line || ++lines_ > limits.fields)) {
-    refused_ = Error{Errc::too_large, Side::local, false, 431,
-                     fmt::format("the header is over {} bytes or {} lines, at field '{}'", limits.head, limits.fields,
-                                 name.substr(0, 64))};
+    refused_ = Error{
+        Errc::too_large, Side::local, false, 431,
+        fmt::format("the header is over {} bytes or {} lines, at field '{}'", limits.head, limits.fields, name.substr(0, 64))};
     return;
   }
   if (name.front() == ':') return pseudo(name, value);
@@ -111,8 +111,7 @@ void HeadReader::pseudo(std::string_view name, std::string_view value) {
   else if (name == ":authority") head_.authority = value;
   else if (name == ":scheme") head_.scheme = value;
   else if (name == ":protocol") head_.protocol = value;
-  else if (name == ":status")
-    std::from_chars(value.data(), value.data() + value.size(), head_.status);
+  else if (name == ":status") std::from_chars(value.data(), value.data() + value.size(), head_.status);
 }
 
 Result<void> HeadReader::finish(bool end) {

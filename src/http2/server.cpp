@@ -46,6 +46,12 @@ class ServerConnection final : public Connection, public http::Drainable {
     arrived_.push_back(std::move(incoming_));
   }
 
+  void on_closed(Stream& stream) override {
+    if (&stream != incoming_.get()) return;
+    late_.cancel();  // its head was malformed, so that it never became a request
+    incoming_.reset();
+  }
+
   // --- Connection ---
   void received() override {
     for (auto& stream : arrived_) streams_.spawn(serve_one(std::move(stream)));

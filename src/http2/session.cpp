@@ -14,8 +14,8 @@ constexpr std::int32_t kConnectionWindow = 32 * 1024 * 1024;  // streams hold th
 constexpr std::size_t kMaxContinuations = 128;                // some 2 MB: a header that is too large is told so up to there
 constexpr int kCreditPerSecond = 200;
 
-// nghttp2 allocates a dozen small objects a stream. They come from the lists that coroutine frames are recycled in; what a block's
-// size is stands before it.
+// nghttp2 allocates a dozen small objects a stream. They come from the lists that coroutine frames are recycled in; what a
+// block's size is stands before it.
 constexpr std::size_t kBefore = alignof(std::max_align_t);
 
 void* allocate(std::size_t size, void*) {
@@ -67,6 +67,12 @@ struct Callbacks {
     return 0;
   }
 
+  // nghttp2 ignores PRIORITY, and tells of it nowhere else.
+  static int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+    if (head->type == NGHTTP2_PRIORITY) self(user).charge(1);
+    return 0;
+  }
+
   static int on_header(nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name, std::size_t name_size,
                        const std::uint8_t* value, std::size_t value_size, std::uint8_t, void*) {
     Stream* const stream = stream_of(session, frame->hd.stream_id);
@@ -97,7 +103,7 @@ struct Callbacks {
         break;
       }
       case NGHTTP2_DATA:
-        if (frame->hd.length == 0 && !end) me.charge(1);
+        if (frame->hd.length <= frame->data.padlen && !end) me.charge(1);
         if (end)
           if (Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->end_body();
         break;
@@ -111,7 +117,6 @@ struct Callbacks {
         break;
       case NGHTTP2_GOAWAY: me.driver_.on_goaway(); break;
       case NGHTTP2_RST_STREAM: me.charge(4); break;
-      case NGHTTP2_PRIORITY:
       case NGHTTP2_WINDOW_UPDATE: me.charge(1); break;
       default: break;
     }
@@ -123,7 +128,7 @@ struct Callbacks {
     // The connection's window is given back at once: what a stream may hold is bounded by its own, and one that is not read must
     // not stop the others.
     Stream* const stream = stream_of(session, id);
-    self(user).earn(1);
+    self(user).earn(static_cast<int>(size / 256));  // by the byte: crumbs must not pay for a flood beside them
     if (stream && stream->receive({reinterpret_cast<const char*>(data), size})) nghttp2_session_consume_connection(session, size);
     else nghttp2_session_consume(session, id, size);
     return 0;
@@ -135,6 +140,7 @@ struct Callbacks {
     if (code == NGHTTP2_NO_ERROR) self(user).earn(8);
     nghttp2_session_set_stream_user_data(session, id, nullptr);
     stream->closed(code);
+    self(user).driver_.on_closed(*stream);
     return 0;
   }
 
@@ -188,6 +194,7 @@ struct Callbacks {
       nghttp2_session_callbacks* c = nullptr;
       nghttp2_session_callbacks_new(&c);
       nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
+      nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
       nghttp2_session_callbacks_set_on_header_callback(c, on_header);
       nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
       nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
@@ -240,8 +247,7 @@ Session::Session(Role role, const Options& options, Driver& driver)
 Session::~Session() { nghttp2_session_del(session_); }
 
 Result<void> Session::receive(std::string_view bytes) {
-  const ssize_t taken =
-      nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  const ssize_t taken = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (taken >= 0) return {};
   const int code = static_cast<int>(taken);
   if (code == NGHTTP2_ERR_FLOODED || code == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) terminate(NGHTTP2_ENHANCE_YOUR_CALM);

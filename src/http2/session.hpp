@@ -34,6 +34,8 @@ class Driver {
   // A request's header block begins; null refuses the stream. Server only.
   virtual Stream* on_begin(std::int32_t id) = 0;
   virtual void on_request(Stream& stream) = 0;
+  // It has ended. May destroy it.
+  virtual void on_closed(Stream& stream) = 0;
   virtual void on_settings() = 0;
   virtual void on_goaway() = 0;
   virtual void on_ping_answer() = 0;

@@ -33,7 +33,8 @@ Error body_too_large(std::uint64_t most) {
 
 }  // namespace
 
-Stream::Stream(Connection& connection, std::int32_t id) : connection_(connection), id_(id), window_(connection.options().stream_window) {
+Stream::Stream(Connection& connection, std::int32_t id)
+    : connection_(connection), id_(id), window_(connection.options().stream_window) {
   link_after(connection_.streams_);
   ++connection_.live_;
   if (id != 0) open_ = true;
@@ -200,6 +201,7 @@ void Stream::output(Buffer& out, std::size_t length) {
 
 Task<Result<Head*>> Stream::read_head() {
   if (is_server()) {
+    if (failed_) co_return make_error(Errc::closed);  // reset at once: nobody needs to know of it
     if (refused_) co_return *refused_;
     co_return &message_;
   }
@@ -237,8 +239,7 @@ Task<Result<Body>> Stream::read_body() {
   }
   std::swap(in_, reading_);
   const std::uint64_t most = connection_.options().max_body;
-  if (is_server() && !connect_ && most != 0 && received_ > most)
-    co_return body_too_large(most);
+  if (is_server() && !connect_ && most != 0 && received_ > most) co_return body_too_large(most);
   Body body{reading_.view(), in_end_, nullptr};
   if (in_end_ && !trailers_.empty()) body.trailers = &trailers_;
   co_return body;
@@ -361,7 +362,8 @@ void Stream::reset(Errc why) noexcept {
 }
 
 void Stream::submit_reset(std::uint32_t code) {
-  if (!open_) return;
+  // Once: nghttp2 takes a request that still waits back at the first, and a second one would go out for a stream that never was.
+  if (!open_ || std::exchange(reset_sent_, true)) return;
   nghttp2_submit_rst_stream(connection_.session().get(), NGHTTP2_FLAG_NONE, id_, code);
   connection_.want_write();
 }

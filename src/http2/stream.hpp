@@ -84,14 +84,15 @@ class Stream final : public http::Stream, public Link {
   bool body_asked_ = false;    // so the head is on its way
   bool deferred_ = false;      // nghttp2 waits for send_more()
   bool failed_ = false;        // error_ says why
+  bool reset_sent_ = false;    // RST_STREAM was submitted
   bool unprocessed_ = false;   // the peer cannot have acted on the request
   bool idempotent_ = false;
   bool stopped_ = false;  // see interrupt_body()
   std::uint32_t reset_after_head_ = 0;
 
-  http::Head message_;             // what read_head() gives
-  bool message_read_ = false;      // client: it did
-  bool arrived_ = false;           // client: a head waits to be read: in message_, or behind the one that was read, in heads_
+  http::Head message_;         // what read_head() gives
+  bool message_read_ = false;  // client: it did
+  bool arrived_ = false;       // client: a head waits to be read: in message_, or behind the one that was read, in heads_
   std::vector<http::Head> heads_;
   std::optional<Error> refused_;  // server: the request is to be answered with this
   http::Fields trailers_, out_trailers_;
@@ -101,7 +102,7 @@ class Stream final : public http::Stream, public Link {
   std::string_view source_;  // ... then this, of a writer that waits
   Error error_;
   Event readable_, writable_;
-  http::Stream* other_ = nullptr;         // see cancel_on_abort()
+  http::Stream* other_ = nullptr;        // see cancel_on_abort()
   void (*on_hang_up_)(void*) = nullptr;  // of the transport, where it is one
   void* hang_up_argument_ = nullptr;
   Deadline late_{[](void* self) { static_cast<Stream*>(self)->expire(); }, this};

@@ -49,6 +49,8 @@ Result<ContextPtr> ContextStore::create(ContextRequest request) {
   made->created_at = std::chrono::system_clock::now();
   if (request.ttl.count() > 0) made->expires_at = made->created_at + request.ttl;
   made->owner_pid = request.owner_pid;
+  made->dedicated_port = request.dedicated_port;
+  made->forwards = std::move(request.forwards);
   auto entry = std::make_unique<Entry>(this, made, next_++);
   if (made->expires_at) entry->arm(request.ttl);
   if (made->owner_pid != 0)

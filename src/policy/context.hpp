@@ -18,6 +18,11 @@
 
 namespace cmux::policy {
 
+// A port of this machine that leads to a port of the workspace.
+struct Forward {
+  std::uint16_t port = 0, local = 0;
+};
+
 struct Context {
   std::string id, username, password;
   std::uint64_t web_contents_id = 0;
@@ -26,6 +31,10 @@ struct Context {
   std::chrono::system_clock::time_point created_at;
   std::optional<std::chrono::system_clock::time_point> expires_at;
   pid_t owner_pid = 0;  // 0: none
+  // Listeners of its own: one for a client that cannot show credentials, and those for programs that use no proxy. Who makes the
+  // context has bound them.
+  std::optional<std::uint16_t> dedicated_port;
+  std::vector<Forward> forwards;
 };
 using ContextPtr = std::shared_ptr<const Context>;
 
@@ -36,6 +45,8 @@ struct ContextRequest {
   std::string label;
   std::chrono::milliseconds ttl{0};  // 0: lives until released
   pid_t owner_pid = 0;
+  std::optional<std::uint16_t> dedicated_port;  // 0: any
+  std::vector<Forward> forwards;                // local 0: any
 };
 
 class ContextStore {

@@ -77,7 +77,8 @@ struct Url {
   bool has_more = false;  // a query or a fragment
 };
 
-// An absolute http or https URL, or one of `h2c` where that is allowed, without user info. Errors do not quote it: what is wrong may be a password.
+// An absolute http or https URL, or one of `h2c` where that is allowed, without user info. Errors do not quote it: what is wrong
+// may be a password.
 Result<Url> parse_url(std::string_view field, std::string_view text, bool h2c_allowed = false) {
   const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
   if (!parsed) return refused(field, "must be a valid URL");
@@ -87,7 +88,9 @@ Result<Url> parse_url(std::string_view field, std::string_view text, bool h2c_al
     case boost::urls::scheme::https: url.scheme = Scheme::https; break;
     default:
       url.h2c = h2c_allowed && net::to_lower({parsed->scheme().data(), parsed->scheme().size()}) == "h2c";
-      if (!url.h2c) return refused(field, h2c_allowed ? "must start with http://, https:// or h2c://" : "must start with http:// or https://");
+      if (!url.h2c)
+        return refused(field,
+                       h2c_allowed ? "must start with http://, https:// or h2c://" : "must start with http:// or https://");
   }
   if (!parsed->has_authority()) return refused(field, "must hold a host");
   if (parsed->has_userinfo()) return refused(field, "must not hold user info");

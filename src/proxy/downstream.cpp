@@ -125,6 +125,35 @@ Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> tran
   co_await serve_requests(worker, std::move(transport), std::move(entrance), protocol);
 }
 
+namespace {
+
+// A connection to a context's own port ends with the context, and not when its route changes.
+class Bound final : public Active {
+ public:
+  Bound(Session& session, net::Transport& transport) : transport_(transport) { link_after(session.active); }
+  ~Bound() = default;
+  void cancel(Errc why) noexcept override { transport_.abort(make_error(why, "the context was released"), true); }
+  bool is_tunnel() const override { return false; }
+
+ private:
+  net::Transport& transport_;
+};
+
+}  // namespace
+
+Task<void> serve_door(Worker& worker, std::unique_ptr<net::Transport> transport, const Door& door) {
+  SessionPtr session = worker.session_of(door.username);
+  if (!session) co_return;  // released while the client connected
+  const Bound bound(*session, *transport);
+  if (door.forward) {
+    co_await serve_tunnel(worker, std::move(transport), session, *door.forward, true);
+    co_return;
+  }
+  Entrance entrance;
+  entrance.session = session;
+  co_await serve_connection(worker, std::move(transport), std::move(entrance));
+}
+
 Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
   if (!worker.options().intercept) {
     co_await refuse_tls(*transport, "TLS inside tunnels is not intercepted here (--no-intercept)");

@@ -117,8 +117,24 @@ Result<void> Exchange::identify() {
   return {};
 }
 
+// A forwarded port is reached under its own number, and by any loopback name. By no other: a web page could have made its own
+// host's name lead here (DNS rebinding).
+Result<void> Exchange::take_forwarded() {
+  const auto host = net::parse_authority(request_->authority);
+  if (!host || !policy::is_loopback_target(host->host, worker_.options().domains))
+    return bad_request("a forwarded port answers to localhost alone", 421);
+  if (host->host != entrance_.seen.host || host->port != entrance_.seen.port) {
+    entrance_.seen = *host;
+    entrance_.plan = nullptr;
+  }
+  request_->authority = entrance_.tunnel->text();
+  return {};
+}
+
 Result<void> Exchange::find_plan() {
   const bool connect = request_->is_connect() && !request_->is_upgrade();
+  if (entrance_.forwarded && !connect)
+    if (auto taken = take_forwarded(); !taken) return taken;
   if (connect && entrance_.tunnel) return bad_request("CONNECT inside a tunnel");
   if (!connect && entrance_.plan && entrance_.planned_for == session_->context && entrance_.planned_scheme == request_->scheme &&
       entrance_.planned_authority == request_->authority) {
@@ -138,7 +154,9 @@ Result<void> Exchange::find_plan() {
       return bad_request(fmt::format("this tunnel was opened for {}, not for {}", entrance_.tunnel->text(), target_.text()), 421);
   }
   if (auto looped = check_loop(); !looped) return looped;
-  auto plan = make_plan(session_->context.get(), request_->scheme, target_, request_->authority, worker_.options().domains);
+  const Appearance appearance{worker_.options().rewrites, entrance_.forwarded ? &entrance_.seen : nullptr};
+  auto plan =
+      make_plan(session_->context.get(), request_->scheme, target_, request_->authority, worker_.options().domains, &appearance);
   if (!plan) return bad_request(plan.error().detail);
   plan_ = std::make_shared<const Plan>(std::move(*plan));
   entrance_.plan = plan_;
@@ -153,7 +171,7 @@ Result<void> Exchange::find_plan() {
 Result<void> Exchange::check_loop() const {
   const std::uint16_t port = target_.port.value_or(request_->scheme == "https" ? 443 : 80);
   if (!is_routed(*session_->context, target_, worker_.options().domains)) return {};
-  if (!reaches_itself(target_, port, worker_.options().pool.dial.is_own)) return {};
+  if (!reaches_itself(target_, port, worker_.options().is_own_target)) return {};
   return Error{Errc::loop, Side::downstream, false, 508, fmt::format("{} is this proxy's own address", target_.text())};
 }
 
@@ -208,6 +226,7 @@ Task<void> Exchange::connect_direct() {
 // --- requests ----------------------------------------------------------------------------------------------------------------
 
 void Exchange::prepare_request() {
+  plan_->illusion.request(*request_);
   auto& fields = request_->fields;
   bool internal = false;
   for (const auto field : fields) internal = internal || field.known >= Name::x_cmux_host_override;
@@ -267,9 +286,7 @@ Task<void> Exchange::forward() {
   }
 }
 
-bool Exchange::may_retry(const Error& error) const {
-  return error.retryable && !responded_ && replayable_ && !cancelled_;
-}
+bool Exchange::may_retry(const Error& error) const { return error.retryable && !responded_ && replayable_ && !cancelled_; }
 
 Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
   http::Stream& upstream = lease.stream();
@@ -329,6 +346,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     auto next = co_await upstream.read_head();
     if (!next) co_return next.error();
     head = *next;
+    plan_->illusion.response(*head);
     if (!head->is_interim()) break;
     auto written = co_await downstream_.write_head(*head, Next::later);
     if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};

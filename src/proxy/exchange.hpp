@@ -14,6 +14,8 @@ struct Entrance {
   SessionPtr session;  // bound to it; null: every request shows its credentials
   std::string_view scheme = "http";
   std::optional<net::Authority> tunnel;  // inside a CONNECT to this target: requests for another are misdirected
+  bool forwarded = false;                // whatever loopback name the client uses for the tunnel's target, it means that
+  net::Authority seen;                   // ... and this is the one that it used last, which `plan` was made for
   std::string_view protocol = "http/1.1";
 
   // The last request's credentials and plan: mostly the next one's too.
@@ -37,7 +39,8 @@ class Exchange final : public Active {
   bool is_tunnel() const override { return tunnel_; }
 
  private:
-  Result<void> identify();   // session_, or 407
+  Result<void> identify();  // session_, or 407
+  Result<void> take_forwarded();
   Result<void> find_plan();  // plan_ and authority_
   Result<void> check_loop() const;
   Task<void> connect();  // CONNECT: a tunnel, or what is inside one

@@ -13,13 +13,18 @@ bool reaches_itself(const net::Authority& target, std::uint16_t port, const std:
 }
 
 Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, const net::Authority& target,
-                       std::string_view authority_text, std::span<const std::string> more) {
+                       std::string_view authority_text, std::span<const std::string> more, const Appearance* appearance) {
   const auto kind = scheme == "https" ? policy::Scheme::https : policy::Scheme::http;
   const std::uint16_t port = target.port.value_or(policy::default_port(kind));
   Plan plan;
   if (context && is_routed(*context, target, more)) {
     auto destination = policy::destination_of(*context->route, kind, target.host, port);
     if (!destination) return destination.error();
+    if (appearance) {
+      policy::View view{kind, appearance->forwarded ? *appearance->forwarded : target, {}};
+      if (appearance->forwarded) view.forwards = context->forwards;
+      plan.illusion = policy::Illusion(*context->route, target, *destination, std::move(view), appearance->rewrites);
+    }
     plan.origin = {destination->scheme == policy::Scheme::https, destination->h2c, destination->host, destination->port};
     plan.authority = std::move(destination->authority);
     plan.path_prefix = std::move(destination->path_prefix);

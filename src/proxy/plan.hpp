@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "policy/route.hpp"
+#include "policy/rewrite.hpp"
 #include "proxy/session.hpp"
 #include "upstream/origin.hpp"
 
@@ -14,13 +14,21 @@ struct Plan {
   std::string authority;  // for Host and :authority
   std::string path_prefix;
   policy::HeaderList headers;
-  bool routed = false;   // by the context's route, not where the request said
-  bool tunnels = false;  // takes CONNECT: a cmuxProxyOrigin
+  bool routed = false;        // by the context's route, not where the request said
+  bool tunnels = false;       // takes CONNECT: a cmuxProxyOrigin
+  policy::Illusion illusion;  // changes nothing unless routed
 };
 
-// `more`: further cmux domains. Errors are for the client (400).
+// What the client calls the target, where that is another name (a forwarded port), and what is kept from it.
+struct Appearance {
+  policy::Rewrites rewrites;
+  const net::Authority* forwarded = nullptr;
+};
+
+// `more`: further cmux domains. Without an appearance no field is rewritten. Errors are for the client (400).
 Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, const net::Authority& target,
-                       std::string_view authority_text, std::span<const std::string> more);
+                       std::string_view authority_text, std::span<const std::string> more,
+                       const Appearance* appearance = nullptr);
 
 // Would a connection to the loopback target, made on this machine, reach one of the proxy's own listeners?
 bool reaches_itself(const net::Authority& target, std::uint16_t port, const std::function<bool(const net::Endpoint&)>& is_own);

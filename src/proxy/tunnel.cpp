@@ -196,7 +196,8 @@ class TunnelGuard final : public Active {
 
 }  // namespace
 
-Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target) {
+Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
+                        bool forwarded) {
   auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().domains);
   if (!plan) co_return;
   Protocol protocol;
@@ -210,6 +211,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
   Entrance entrance;
   entrance.session = session;
   entrance.tunnel = target;
+  entrance.forwarded = forwarded;
   switch (protocol) {
     case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), std::move(entrance)); break;
     case Protocol::http1:

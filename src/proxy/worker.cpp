@@ -41,15 +41,17 @@ bool Worker::stop(milliseconds limit) {
   return true;
 }
 
-void Worker::serve(net::Socket socket) {
+void Worker::serve(net::Socket socket, DoorPtr door) {
   // std::function wants what can be copied.
-  loop_.post([this, held = std::make_shared<net::Socket>(std::move(socket))] { take(std::move(*held)); });
+  loop_.post([this, door = std::move(door), held = std::make_shared<net::Socket>(std::move(socket))]() mutable {
+    take(std::move(*held), std::move(door));
+  });
 }
 
-void Worker::take(net::Socket socket) {
+void Worker::take(net::Socket socket, DoorPtr door) {
   if (draining_) return;
   try {
-    scope_.spawn(serve_one(std::make_unique<net::SocketTransport>(std::move(socket))));
+    scope_.spawn(serve_one(std::make_unique<net::SocketTransport>(std::move(socket)), std::move(door)));
   } catch (const std::system_error& error) { log::warn("a connection cannot be watched and is closed: {}", error.what()); }
 }
 
@@ -61,25 +63,29 @@ Task<void> accept_all(std::shared_ptr<net::Listener> listener, std::function<voi
 
 }  // namespace
 
-void Worker::accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers) {
-  std::function<void(net::Socket)> hand_out = [this, workers = std::move(workers),
+void Worker::accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers, DoorPtr door) {
+  std::function<void(net::Socket)> hand_out = [this, door = std::move(door), workers = std::move(workers),
                                                next = std::size_t{0}](net::Socket socket) mutable {
     Worker* const worker = workers[next++ % workers.size()];
-    if (worker == this) take(std::move(socket));
-    else worker->serve(std::move(socket));
+    if (worker == this) take(std::move(socket), door);
+    else worker->serve(std::move(socket), door);
   };
   scope_.spawn(accept_all(std::move(listener), std::move(hand_out)));
 }
 
-Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport) {
+Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport, DoorPtr door) {
   OpenTransport open;
   open.transport = transport.get();
   open.link_after(transports_);
   ++counters_.connections;
   ++counters_.open_connections;
-  Entrance entrance;
   try {
-    co_await serve_connection(*this, std::move(transport), std::move(entrance));
+    if (door) {
+      co_await serve_door(*this, std::move(transport), *door);
+    } else {
+      Entrance entrance;
+      co_await serve_connection(*this, std::move(transport), std::move(entrance));
+    }
   } catch (const std::exception& bug) { log::error("a connection failed: {}", bug.what()); }
   open.unlink();
   --counters_.open_connections;
@@ -130,6 +136,11 @@ tls::ServerContext* Worker::server_tls() {
   if (made) server_tls_ = std::move(*made);
   else log::warn("no TLS towards clients: {}", made.error().detail);
   return server_tls_.get();
+}
+
+SessionPtr Worker::session_of(const std::string& username) const {
+  const auto found = sessions_.find(username);
+  return found == sessions_.end() ? nullptr : found->second;
 }
 
 void Worker::drain(std::function<void()> done) {

@@ -14,6 +14,7 @@
 #include "http2/session.hpp"
 #include "net/listener.hpp"
 #include "policy/context.hpp"
+#include "policy/rewrite.hpp"
 #include "proxy/session.hpp"
 #include "tls/server.hpp"
 #include "upstream/pool.hpp"
@@ -23,14 +24,17 @@ namespace cmux::proxy {
 struct Options {
   http1::ServerOptions http1;
   http2::Options http2;
-  bool offer_http2 = true;                   // downstream
-  bool intercept = true;                     // TLS inside tunnels to loopback targets
+  bool offer_http2 = true;                    // downstream
+  bool intercept = true;                      // TLS inside tunnels to loopback targets
   const tls::Authority* authority = nullptr;  // null: no TLS downstream
   upstream::PoolOptions pool;
+  // Is a connection to this address one to the proxy itself? Asked of what clients ask for; any thread.
+  std::function<bool(const net::Endpoint&)> is_own_target;
   std::vector<net::Override> resolve;
   std::vector<std::string> domains;   // more cmux domains, never rewritten
   std::size_t max_requests = 10'000;  // at work at once, a worker; more are answered 503
   bool via = false;
+  policy::Rewrites rewrites;  // for routed requests
   bool access_log = false;
 };
 
@@ -49,6 +53,14 @@ struct Counters {
   std::uint64_t open_connections = 0, open_requests = 0, idle_upstreams = 0;
 };
 
+// A listener that belongs to a context: what comes in needs no credentials.
+struct Door {
+  std::string username;
+  // A forwarded port: everything goes to this target. Else it is a proxy port.
+  std::optional<net::Authority> forward;
+};
+using DoorPtr = std::shared_ptr<const Door>;
+
 class Worker {
  public:
   // `report` takes records while they are observed; called on the worker's thread. `options` outlive the worker.
@@ -58,7 +70,7 @@ class Worker {
   // --- from any thread ---
   void start();  // begins the thread
   void post(std::function<void()> work) { loop_.post(std::move(work)); }
-  void serve(net::Socket socket);
+  void serve(net::Socket socket, DoorPtr door);
   // Aborts what is open and ends the thread; waits for it for `limit`, and says whether it has ended. A look-up or a connection
   // attempt that hangs can take longer: then only the process's end is left.
   bool stop(milliseconds limit);
@@ -66,8 +78,8 @@ class Worker {
 
   // --- on the worker's thread ---
   void apply(policy::ContextStore::Change change, const policy::ContextPtr& context);
-  // Accepts connections until listener->close(), and hands them out to `workers` in turn.
-  void accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers);
+  // Accepts connections until listener->close(), and hands them out to `workers` in turn. Null: the proxy port's.
+  void accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers, DoorPtr door);
   // No more requests on open connections; `done` is called, on this thread, when the last one has ended.
   void drain(std::function<void()> done);
   // Ends whatever is open.
@@ -76,6 +88,7 @@ class Worker {
 
   // Checks the value of a Proxy-Authorization field. Null: not good.
   SessionPtr authenticate(std::string_view field_value) const;
+  SessionPtr session_of(const std::string& username) const;  // null: there is none
 
   const Options& options() const { return options_; }
   upstream::Pool& pool() { return pool_; }
@@ -88,8 +101,8 @@ class Worker {
   void report(Record record) { report_(std::move(record)); }
 
  private:
-  void take(net::Socket socket);
-  Task<void> serve_one(std::unique_ptr<net::Transport> transport);
+  void take(net::Socket socket, DoorPtr door);
+  Task<void> serve_one(std::unique_ptr<net::Transport> transport, DoorPtr door);
   void check_drained();
 
   const Options& options_;

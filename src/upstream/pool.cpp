@@ -109,7 +109,8 @@ Task<Result<void>> Pool::open(Place& place, Offer offer, const Wanted& wanted, L
   // Where the protocol is known to be HTTP/1.1 everybody opens connections of their own.
   const bool alone = offer == Offer::h2c || (offer == Offer::both && !place.http1);
   if (alone) place.opening = true;
-  auto transport = co_await connect(place.origin, offer == Offer::both ? kBoth : kHttp1, wanted.timed ? &lease.opening_ : nullptr);
+  auto transport =
+      co_await connect(place.origin, offer == Offer::both ? kBoth : kHttp1, wanted.timed ? &lease.opening_ : nullptr);
   if (alone) place.opening = false;
   if (!transport) {
     const Error error = transport.error();

@@ -43,7 +43,8 @@ struct Place;
 struct Kept;    // an HTTP/1.1 connection
 struct Shared;  // an HTTP/2 connection
 
-// A connection, or a share in one, for one exchange. Going out of scope gives it back, or closes it where it cannot be used again.
+// A connection, or a share in one, for one exchange. Going out of scope gives it back, or closes it where it cannot be used
+// again.
 class Lease {
  public:
   Lease();

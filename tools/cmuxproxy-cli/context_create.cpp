@@ -1,6 +1,7 @@
 // ctx create
 #include <fmt/format.h>
 
+#include <charconv>
 #include <optional>
 
 #include "app/settings.hpp"
@@ -15,6 +16,8 @@ struct Options {
   std::string format = "text", label, ttl;
   std::uint64_t web_contents_id = 0;
   std::optional<std::uint64_t> owner_pid;
+  std::optional<std::string> dedicated_port;  // empty: any
+  std::vector<std::string> forwards;
   bool format_given = false;
 };
 
@@ -40,11 +43,61 @@ std::string as_curl(const json::object& context) {
   return fmt::format("curl --noproxy '' -x {} http://localhost:3000/\n", text_member(context, "proxyUrl"));
 }
 
+// What a client must know of the instance to trust its certificates.
+json::object status_of(const admin::Client& client) { return expect(client, client.call("GET", "/v1/status")); }
+
+// One argument a line, for "$(…)" and xargs. A secure proxy where there is one: Chromium speaks HTTP/2 to no other.
+std::string as_chromium(const json::object& context, const json::object& status) {
+  const std::string spki = text_member(status, "caSpki");
+  std::string out = fmt::format("--proxy-server={}://{}\n--proxy-bypass-list=<-loopback>\n", spki.empty() ? "http" : "https",
+                                text_member(context, "proxy"));
+  if (!spki.empty()) out += fmt::format("--ignore-certificate-errors-spki-list={}\n", spki);
+  return out;
+}
+
+// The arguments of session.setProxy(), what to answer to `login` (null: it will not be asked), and the fingerprint for
+// app.commandLine.appendSwitch('ignore-certificate-errors-spki-list', …), with which secureProxy works too.
+json::object as_electron(const json::object& context, const json::object& status) {
+  const std::string proxy = text_member(context, "proxy");
+  const auto rules = [&](std::string_view scheme) {
+    return json::object{{"proxyRules", fmt::format("{}://{}", scheme, proxy)}, {"proxyBypassRules", "<-loopback>"}};
+  };
+  json::object out{{"id", member(context, "id")}, {"setProxy", rules("http")}};
+  const json::value& spki = member(status, "caSpki");
+  out["setSecureProxy"] = spki.is_null() ? json::value(nullptr) : json::value(rules("https"));
+  out["spki"] = spki;
+  if (member(context, "dedicatedPort").is_null())
+    out["login"] = json::object{{"username", member(context, "username")}, {"password", member(context, "password")}};
+  else out["login"] = nullptr;
+  return out;
+}
+
 std::string as_text(const json::object& context) {
   std::string out;
-  for (const char* key : {"id", "proxyUrl", "proxy", "username", "password", "route", "label", "expiresAt"})
-    if (const json::value& value = member(context, key); !value.is_null()) out += fmt::format("{:<10} {}\n", key, shown(value));
+  for (const char* key :
+       {"id", "proxyUrl", "proxy", "dedicatedPort", "forwards", "username", "password", "route", "label", "expiresAt"}) {
+    const json::value& value = member(context, key);
+    const bool set = !value.is_null() && !(value.is_array() && value.get_array().empty());
+    if (set) out += fmt::format("{:<14} {}\n", key, shown(value));
+  }
   return out + fmt::format("\ntry: {}", as_curl(context));
+}
+
+std::uint16_t port_in(std::string_view text, std::string_view flag, unsigned least) {
+  unsigned number = 0;
+  const auto [stop, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || failed != std::errc{} || stop != text.data() + text.size() || number < least || number > 65535)
+    throw Exit{kUsage, fmt::format("{}: expected a port from {} to 65535, not '{}'", flag, least, text)};
+  return static_cast<std::uint16_t>(number);
+}
+
+// "3000" or "3000:13000".
+void add_forward(std::string_view text, json::object& body) {
+  const std::size_t colon = text.find(':');
+  json::object forward{{"port", port_in(text.substr(0, colon), "--forward", 1)}};
+  if (colon != std::string_view::npos) forward["local"] = port_in(text.substr(colon + 1), "--forward", 0);
+  if (!body.contains("forwards")) body["forwards"].emplace_array();
+  body["forwards"].as_array().push_back(std::move(forward));
 }
 
 int create(const Options& options) {
@@ -61,12 +114,23 @@ int create(const Options& options) {
     if (!ttl) throw Exit{kUsage, "--ttl: " + ttl.error().detail};
     if (ttl->count() > 0) body["ttlSeconds"] = static_cast<double>(ttl->count()) / 1000;
   }
+  if (options.dedicated_port) {
+    const bool any = options.dedicated_port->empty();
+    body["dedicatedPort"] = any ? std::uint16_t{0} : port_in(*options.dedicated_port, "--dedicated-port", 0);
+  }
+  for (const std::string& forward : options.forwards) add_forward(forward, body);
   const admin::Client client = connect(options.common.instance);
   const json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
   if (format == "json") print_json(context);
   else if (format == "env") print(as_env(context));
   else if (format == "curl") print(as_curl(context));
-  else print(as_text(context));
+  else if (format == "electron") print_json(as_electron(context, status_of(client)));
+  else if (format == "chromium") {
+    print(as_chromium(context, status_of(client)));
+    if (member(context, "dedicatedPort").is_null())
+      print_note(
+          "Chromium will ask for the credentials of this context, and its WebSockets fail until it has: see --dedicated-port");
+  } else print(as_text(context));
   return kOk;
 }
 
@@ -76,8 +140,8 @@ void add_context_create(CLI::App& group, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* const command = group.add_subcommand("create", "make a context: credentials, and where their localhost is");
   add_common(*command, options->common);
-  CLI::Option* const format = command->add_option("--format", options->format, "text, json, env or curl")
-                                  ->check(CLI::IsMember({"text", "json", "env", "curl"}))
+  CLI::Option* const format = command->add_option("--format", options->format, "text, json, env, curl, chromium or electron")
+                                  ->check(CLI::IsMember({"text", "json", "env", "curl", "chromium", "electron"}))
                                   ->capture_default_str();
   command->add_option("--web-contents-id", options->web_contents_id, "the view that uses it")
       ->type_name("N")
@@ -85,13 +149,24 @@ void add_context_create(CLI::App& group, Action& chosen) {
   command->add_option("--label", options->label, "a name for people")->type_name("TEXT");
   command->add_option("--ttl", options->ttl, "release it after that time")->type_name("TIME");
   command->add_option("--owner-pid", options->owner_pid, "release it when that process ends")->type_name("PID");
+  command
+      ->add_option_function<std::string>(
+          "--dedicated-port", [options](const std::string& text) { options->dedicated_port = text; },
+          "a proxy port of its own, which asks for no credentials; any, or the one given")
+      ->expected(0, 1)
+      ->default_str("")
+      ->type_name("[N]");
+  command
+      ->add_option("--forward", options->forwards, "a plain port 127.0.0.1:LOCAL that leads to the workspace's port; repeatable")
+      ->type_name("PORT[:LOCAL]");
   add_route_flags(*command, options->route);
   command->footer(
       "Without a route the context is a plain forward proxy.\n\nExamples:\n"
       "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app\n"
       "  cmuxproxy ctx create --from-url https://cmux-abc123-base-3000.cmux.app/ --format curl\n"
       "  eval \"$(cmuxproxy ctx create --template 'https://{id}-{port}.app.github.dev' --morph-id my-space \\\n"
-      "          --header 'X-Github-Token: '\"$TOKEN\" --ttl 1h --format env)\"");
+      "          --header 'X-Github-Token: '\"$TOKEN\" --ttl 1h --format env)\"\n"
+      "  chromium --user-data-dir=/tmp/view $(cmuxproxy ctx create --from-url URL --dedicated-port --format chromium)");
   command->callback([options, format, &chosen] {
     options->format_given = format->count() > 0;
     chosen = [options] { return create(*options); };

@@ -19,6 +19,7 @@ inline constexpr std::string_view kToken = "0123456789abcdef0123456789abcdef";
 class FakeInstance final : public Instance {
  public:
   policy::ContextStore& contexts() override { return store; }
+  Result<policy::ContextPtr> create(policy::ContextRequest request) override { return store.create(std::move(request)); }
   Task<void> settled() override {
     ++settled_calls;
     co_await Yield{};

@@ -1,0 +1,48 @@
+// Doors: the listeners that contexts have of their own, dedicated and forwarded ports (proxy::Door). Bound on the main thread, so
+// that who makes the context learns at once what is in the way; accepted from on the first worker's.
+#pragma once
+
+#include <map>
+#include <mutex>
+
+#include "proxy/worker.hpp"
+
+namespace cmux::app {
+
+// Would a connection to `endpoint`, made on this machine, come to the listener at `own`?
+bool leads_to(const net::Endpoint& own, const net::Endpoint& endpoint);
+
+class Doors {
+ public:
+  using Workers = std::vector<std::unique_ptr<proxy::Worker>>;
+  // Dedicated ports are where `proxy` is.
+  Doors(const Workers& workers, net::Endpoint proxy) : workers_(workers), proxy_(proxy) {}
+
+  // Bound, but not yet open.
+  struct Bound {
+    std::shared_ptr<net::Listener> dedicated;
+    std::vector<std::shared_ptr<net::Listener>> forwards;
+    bool empty() const { return !dedicated && forwards.empty(); }
+  };
+  // Binds what the request asks for, and fills in the ports. Errors name the field; status 409 where the port is taken.
+  Result<Bound> bind(policy::ContextRequest& request) const;
+  void open(const policy::Context& context, Bound bound);
+  // The context is gone.
+  void close(const policy::Context& context);
+  // No more connections, for a stop. Those that are open go on.
+  void close_all();
+
+  // Would a connection to that address come to one of these? From any thread. `dedicated_only`: forwarded ports do not count; a
+  // target that has the number of one is still the workspace's port.
+  bool is_own(const net::Endpoint& endpoint, bool dedicated_only) const;
+
+ private:
+  void close(Bound& bound);
+
+  const Workers& workers_;
+  net::Endpoint proxy_;
+  mutable std::mutex mutex_;
+  std::map<std::string, Bound, std::less<>> open_;  // by context; guarded by mutex_
+};
+
+}  // namespace cmux::app

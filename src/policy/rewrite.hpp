@@ -1,0 +1,60 @@
+// Illusion: what is changed in the heads of requests and responses of a route, so that both sides go on believing what they see:
+// the client that it speaks to localhost, the dev server that it is spoken to by its own name. Made once for a target, then
+// asked for every head. Pure; never looks at bodies. Relative URLs stay as they are.
+#pragma once
+
+#include "http/stream.hpp"
+#include "policy/context.hpp"
+#include "policy/inverse.hpp"
+
+namespace cmux::policy {
+
+// Which rules are on.
+struct Rewrites {
+  bool location = true;  // Location, Content-Location, Refresh and Link name the loopback URL
+  bool cookies = true;   // Set-Cookie loses a Domain that is the destination's
+  bool hsts = true;      // Strict-Transport-Security goes
+  bool cors = true;      // Access-Control-Allow-Origin names the loopback origin
+  bool origin = true;    // Origin and Referer of the target name the destination's origin
+};
+
+// What the client takes the target for.
+struct View {
+  Scheme scheme = Scheme::http;
+  net::Authority authority;
+  // Set for clients of a forwarded port, which use no proxy: that they call the target by another port, and which ports they
+  // reach.
+  std::optional<std::vector<Forward>> forwards;
+};
+
+class Illusion {
+ public:
+  Illusion() = default;  // changes nothing
+  // `destination` is where the route takes `target`; `view` differs from that only behind a forwarded port.
+  Illusion(const Route& route, const net::Authority& target, const Destination& destination, View view, const Rewrites& rewrites);
+
+  void request(http::Head& head) const;
+  void response(http::Head& head) const;  // interim ones and those of upgrades, too
+
+ private:
+  using Changed = std::optional<std::string>;  // nothing: as it was
+  Changed request_value(http::Name name, std::string_view value) const;
+  Changed response_value(http::Name name, std::string_view value) const;
+  Changed url(std::string_view text) const;
+  Changed origin(std::string_view text) const;
+  Changed refresh(std::string_view text) const;
+  Changed link(std::string_view text) const;
+  Changed cookie(std::string_view text) const;
+  bool is_own_domain(std::string_view attribute) const;
+  std::optional<std::string> seen_as(std::uint16_t port) const;
+
+  std::uint64_t in_requests_ = 0, in_responses_ = 0;  // a bit a field's name
+  View view_;
+  std::uint16_t view_port_ = 0, target_port_ = 0;
+  std::string destination_host_;
+  std::string upstream_url_;         // what the upstream takes itself for: origin and path prefix
+  std::size_t upstream_origin_ = 0;  // how much of that is the origin
+  Inverse inverse_;
+};
+
+}  // namespace cmux::policy
