@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # Programs count wherever they come from; libraries must be Debian's packages. "program=package" where the two differ.
 programs=(g++ cmake ninja=ninja-build ccache openssl curl node=nodejs npm python3 git pkg-config
-          nghttp=nghttp2-client)
+          nghttp=nghttp2-client nghttpd=nghttp2-server)
 libraries=(libboost1.81-dev libnghttp2-dev libssl-dev libcli11-dev libtomlplusplus-dev catch2 libcpp-httplib-dev libspdlog-dev
            libfmt-dev ca-certificates)
 

@@ -133,6 +133,11 @@ void append_content_length(Buffer& out, std::uint64_t length) {
   out.append("\r\n");
 }
 
+// HTTP/2 has trailers behind a body of known length, HTTP/1 behind chunks alone: announced ones are worth more than the length.
+bool needs_chunks(const Head& head) {
+  return head.version == 20 && !head.end && head.content_length.value_or(0) > 0 && head.fields.contains(Name::trailer);
+}
+
 }  // namespace
 
 Result<MessageInfo> normalise_request(Head& head) {
@@ -236,7 +241,7 @@ Framing write_request(const Head& head, Buffer& out) {
     out.append(head.protocol);
     out.append("\r\n");
   } else if (!head.is_connect()) {
-    if (head.content_length) {
+    if (head.content_length && !needs_chunks(head)) {
       append_content_length(out, *head.content_length);
       framing = *head.content_length > 0 ? Framing::length : Framing::none;
     } else if (!head.end) {
@@ -277,7 +282,7 @@ Framing write_response(const Head& head, ResponseForm& form, Buffer& out) {
     framing = Framing::none;
   } else if (form.head_request || status == 304) {
     if (head.content_length) append_content_length(out, *head.content_length);
-  } else if (head.content_length || head.end) {
+  } else if (head.end || (head.content_length && !(form.client_version >= 11 && needs_chunks(head)))) {
     const std::uint64_t length = head.content_length.value_or(0);
     append_content_length(out, length);
     framing = length > 0 ? Framing::length : Framing::none;

@@ -100,11 +100,26 @@ struct Response {
   boost::json::object json() const;  // of the body; FAILs where it is none
 };
 
-// A TCP connection to 127.0.0.1 that sends and shows bytes as they are.
+// What carries a Client's bytes where that is no TCP socket of its own: TLS, or a stream of an HTTP/2 connection. Its end is the
+// connection's.
+class Wire {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  enum class Fill { bytes, end, reset, timeout };
+
+  virtual ~Wire() = default;
+  virtual Fill read(std::string& into, Time deadline) = 0;  // appends
+  virtual bool send(std::string_view bytes) = 0;            // false where the peer takes no more
+  virtual void half_close() = 0;
+  virtual void abort() = 0;
+};
+
+// A TCP connection to 127.0.0.1, or what a Wire makes of one, that sends and shows bytes as they are.
 class Client {
  public:
   Client() = default;
   explicit Client(std::uint16_t port) { connect(port); }
+  explicit Client(std::unique_ptr<Wire> wire) : wire_(std::move(wire)) {}
   ~Client() { close(); }
   Client(Client&& other) noexcept;
   Client& operator=(Client&& other) noexcept;
@@ -137,6 +152,7 @@ class Client {
   std::string take_line(std::chrono::steady_clock::time_point deadline);
 
   int fd_ = -1;
+  std::unique_ptr<Wire> wire_;  // in place of fd_
   int receive_buffer_ = 0, send_buffer_ = 0;
   bool ended_ = false, reset_ = false;
   std::string buffer_;

@@ -68,6 +68,7 @@ Client& Client::operator=(Client&& other) noexcept {
   if (this == &other) return *this;
   close();
   fd_ = std::exchange(other.fd_, -1);
+  wire_ = std::move(other.wire_);
   receive_buffer_ = other.receive_buffer_;
   send_buffer_ = other.send_buffer_;
   ended_ = other.ended_;
@@ -94,6 +95,7 @@ void Client::connect(std::uint16_t port) {
 }
 
 bool Client::send(std::string_view text) {
+  if (wire_) return wire_->send(text);
   const std::size_t whole = text.size();
   const auto deadline = Time::now() + kPatience;
   while (!text.empty()) {
@@ -115,6 +117,14 @@ bool Client::send(std::string_view text) {
 
 Client::Fill Client::fill(Time::time_point deadline) {
   if (ended_) return Fill::end;
+  if (wire_) {
+    const Wire::Fill got = wire_->read(buffer_, deadline);
+    if (got == Wire::Fill::bytes) return Fill::bytes;
+    if (got == Wire::Fill::timeout) return Fill::timeout;
+    ended_ = true;
+    reset_ = got == Wire::Fill::reset;
+    return Fill::end;
+  }
   while (true) {
     pollfd wanted{fd_, POLLIN, 0};
     const int ready = poll(&wanted, 1, left_until(deadline));
@@ -229,15 +239,20 @@ bool Client::closed_by_peer(milliseconds timeout) {
 
 bool Client::silent(milliseconds time) { return buffer_.empty() && fill(Time::now() + time) == Fill::timeout; }
 
-void Client::half_close() { shutdown(fd_, SHUT_WR); }
+void Client::half_close() {
+  if (wire_) wire_->half_close();
+  else shutdown(fd_, SHUT_WR);
+}
 
 void Client::abort() {
+  if (wire_) wire_->abort();
   const linger hard{1, 0};
   setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
   close();
 }
 
 void Client::close() {
+  wire_.reset();
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
 }
