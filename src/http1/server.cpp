@@ -10,6 +10,7 @@ using http::Head;
 using http::Next;
 
 constexpr std::uint64_t kMaxDiscard = 256 * 1024;  // of a request body that nobody wanted
+constexpr milliseconds kRest{1'000};               // between requests, after which the last one's memory is given back
 constexpr milliseconds kLinger{1'000};             // for the peer to read the last response before the socket goes
 
 class ServerConnection final : public http::Stream, public http::Drainable, private Half {
@@ -20,6 +21,8 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   Task<void> run(http::Handler& handler) {
     while (true) {
       begin();
+      const bool more_to_come = co_await await_request();
+      if (!more_to_come) break;
       co_await handler.serve(*this);
       if (!transport_) co_return;  // it went on as a tunnel's transport
       const bool more = co_await finish();
@@ -31,8 +34,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
 
   // --- http::Stream ---
   Task<Result<Head*>> read_head() override {
-    deadline_.after(options_.idle_timeout);
-    bool timing_head = false;
+    deadline_.after(options_.head_timeout);
     while (true) {
       auto size = parser_.parse(in_.view(), request_);
       if (!size) co_return refuse(size.error());
@@ -40,11 +42,6 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
         in_.consume(*size);
         break;
       }
-      if (!timing_head && !in_.empty()) {
-        timing_head = true;
-        deadline_.after(options_.head_timeout);
-      }
-      if (draining_ && in_.empty()) co_return make_error(Errc::closed);
       const net::Io io = transport_->read(in_.prepare(kHeadRead));
       if (io.state == net::Io::State::moved) in_.commit(io.count);
       if (io.state == net::Io::State::failed) co_return failed_read(transport_->error());
@@ -53,15 +50,12 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
         co_return refuse(malformed("the connection ended within a header"));
       }
       if (io.state != net::Io::State::blocked) continue;
-      if (in_.empty()) in_.release();
       co_await transport_->readable();
       if (!timed_out_) continue;
-      if (in_.empty()) co_return make_error(Errc::closed);
       Error slow{Errc::timeout, Side::downstream, false, 408, "the request header did not arrive in time"};
       co_return refuse(std::move(slow));
     }
     deadline_.cancel();
-    idle_ = false;
     const bool http10 = request_.version == 10;
     auto info = normalise_request(request_);
     form_.client_version = request_.version;
@@ -156,6 +150,33 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     idle_ = true;
     reader_.start(Framing::none, 0);
     if (out_.empty()) out_.release();
+  }
+
+  // Between requests. Who only waits holds as little memory as can be: no exchange, no buffer, and after a while nothing of the
+  // last request either. False: there will be none.
+  Task<bool> await_request() {
+    const milliseconds limit = options_.idle_timeout;  // 0: none
+    const bool short_limit = limit.count() > 0 && limit <= kRest;
+    deadline_.after(short_limit ? limit : kRest);
+    bool rested = false;
+    while (in_.empty()) {
+      if (draining_) co_return false;
+      const net::Io io = transport_->read(in_.prepare(kHeadRead));
+      if (io.state == net::Io::State::moved) in_.commit(io.count);
+      else if (io.state != net::Io::State::blocked) co_return false;
+      if (!in_.empty()) break;
+      in_.release();
+      co_await transport_->readable();
+      if (!timed_out_) continue;
+      if (rested || short_limit) co_return false;
+      timed_out_ = false;
+      rested = true;
+      request_ = Head();
+      deadline_.after(limit.count() > 0 ? limit - kRest : limit);
+    }
+    timed_out_ = false;
+    idle_ = false;
+    co_return true;
   }
 
   // A head that cannot be answered in step: after the error's response the connection ends.

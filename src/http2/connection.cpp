@@ -32,6 +32,7 @@ Task<void> Connection::run_loops() {
   finish();
   farewell_.after(kFarewell);
   co_await writing.join();
+  if (!broken_ && !session_.complaint().empty()) broken_ = make_error(Errc::malformed, session_.complaint());
   Error error = broken_.value_or(make_error(Errc::closed, "the connection was closed"));
   failed(error);
   for (Link* link = streams_.next(); link != &streams_;) {

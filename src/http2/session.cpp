@@ -91,6 +91,12 @@ struct Callbacks {
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
   }
 
+  // The stream's, not the connection's; a reset is on its way already.
+  static int on_invalid_frame(nghttp2_session* session, const nghttp2_frame* frame, int, void* user) {
+    if (Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->malformed(self(user).last_error_);
+    return 0;
+  }
+
   static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     Session& me = self(user);
     const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
@@ -116,7 +122,10 @@ struct Callbacks {
         else me.charge(2);
         break;
       case NGHTTP2_GOAWAY: me.driver_.on_goaway(); break;
-      case NGHTTP2_RST_STREAM: me.charge(4); break;
+      case NGHTTP2_RST_STREAM:
+        me.charge(4);
+        if (Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->reset_received_ = true;
+        break;
       case NGHTTP2_WINDOW_UPDATE: me.charge(1); break;
       default: break;
     }
@@ -150,6 +159,7 @@ struct Callbacks {
     if (data) me.earn(3);
     if ((data || frame->hd.type == NGHTTP2_HEADERS) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
       if (Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->end_sent();
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) me.complain(frame->goaway);
     // Resets that the peer's own errors have brought about. Those that this side chose say CANCEL, INTERNAL_ERROR or nothing.
     if (frame->hd.type != NGHTTP2_RST_STREAM || me.role_ == Role::client) return 0;
     switch (frame->rst_stream.error_code) {
@@ -197,6 +207,7 @@ struct Callbacks {
       nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
       nghttp2_session_callbacks_set_on_header_callback(c, on_header);
       nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
+      nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
       nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
       nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
       nghttp2_session_callbacks_set_on_stream_close_callback(c, on_close);
@@ -267,6 +278,12 @@ void Session::submit_ping() { nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, n
 void Session::submit_goaway() {
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR, nullptr,
                         0);
+}
+
+void Session::complain(const nghttp2_goaway& told) {
+  std::string_view why(reinterpret_cast<const char*>(told.opaque_data), told.opaque_data_len);
+  if (why.empty()) why = last_error_;
+  complaint_ = fmt::format("HTTP/2 {}{}{}", name_of_code(told.error_code), why.empty() ? "" : ": ", why);
 }
 
 void Session::charge(int cost) {

@@ -64,6 +64,8 @@ class Session {
 
   // Ends the connection with this code once the output is written.
   void terminate(std::uint32_t code) { nghttp2_session_terminate_session(session_, code); }
+  // What was wrong with the peer's frames, once a GOAWAY has told it; else empty.
+  const std::string& complaint() const { return complaint_; }
   void submit_ping();
   // No streams from now on; those that are open go on.
   void submit_goaway();
@@ -74,6 +76,7 @@ class Session {
   // runs dry: PING, SETTINGS, PRIORITY, empty DATA and reset floods (CVE-2019-9511 and what followed), and streams that we are
   // made to reset (CVE-2025-8671).
   void charge(int cost);
+  void complain(const nghttp2_goaway& told);
   void earn(int credit) { credit_ = std::min(credit_ + credit, kMostCredit); }
   static constexpr int kMostCredit = 2000;
 
@@ -84,7 +87,7 @@ class Session {
   int credit_ = kMostCredit;
   Clock::time_point refilled_;
   bool flooded_ = false;
-  std::string last_error_;
+  std::string last_error_, complaint_;
 };
 
 // For people: "PROTOCOL_ERROR".

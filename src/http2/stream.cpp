@@ -64,7 +64,9 @@ void Stream::begin_head() {
 bool Stream::line(std::string_view name, std::string_view value) {
   HeadReader& reader = connection_.reader();
   reader.line(name, value, connection_.options().limits);
-  return !reader.hopeless(connection_.options().limits);
+  if (!reader.hopeless(connection_.options().limits)) return true;
+  if (auto read = reader.finish(false); !is_server() && !read) fail(read.error());
+  return false;
 }
 
 void Stream::end_head(bool end) {
@@ -131,10 +133,18 @@ void Stream::end_body() {
   if (on_hang_up_) std::exchange(on_hang_up_, nullptr)(hang_up_argument_);
 }
 
+// A response that nghttp2 found wrong. What it says of a request is of no use: the stream is reset.
+void Stream::malformed(std::string_view why) {
+  if (is_server()) return;
+  why = why.substr(0, why.find(", value: "));
+  fail(make_error(Errc::malformed, why.empty() ? "a malformed HTTP/2 message" : fmt::format("malformed HTTP/2: {}", why)));
+}
+
 void Stream::closed(std::uint32_t code) {
   open_ = false;
   writable_.set();
   if (code == NGHTTP2_NO_ERROR && in_end_ && end_sent_) return;
+  if (code == NGHTTP2_PROTOCOL_ERROR && !reset_received_ && !reset_sent_) malformed({});  // nghttp2 has reset it
   Error error = make_error(Errc::reset, fmt::format("the stream was reset ({})", name_of_code(code)));
   error.retryable = unprocessed_ || code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
   if (code == NGHTTP2_HTTP_1_1_REQUIRED) connection_.http1_required_ = true;

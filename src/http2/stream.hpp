@@ -50,6 +50,7 @@ class Stream final : public http::Stream, public Link {
   void end_head(bool end);
   bool receive(std::string_view bytes);  // false: nobody wants them
   void end_body();
+  void malformed(std::string_view why);
   void closed(std::uint32_t code);
   void never_sent() { unprocessed_ = true; }
   ssize_t pull(std::size_t length, std::uint32_t& flags);
@@ -85,6 +86,7 @@ class Stream final : public http::Stream, public Link {
   bool deferred_ = false;      // nghttp2 waits for send_more()
   bool failed_ = false;        // error_ says why
   bool reset_sent_ = false;    // RST_STREAM was submitted
+  bool reset_received_ = false;
   bool unprocessed_ = false;   // the peer cannot have acted on the request
   bool idempotent_ = false;
   bool stopped_ = false;  // see interrupt_body()

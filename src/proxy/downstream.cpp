@@ -13,7 +13,7 @@ constexpr std::size_t kSniffed = 4096;
 
 class RequestHandler final : public http::Handler {
  public:
-  RequestHandler(Worker& worker, Entrance entrance) : worker_(worker), entrance_(std::move(entrance)) {}
+  RequestHandler(Worker& worker, Entrance& entrance) : worker_(worker), entrance_(entrance) {}
   Task<void> serve(http::Stream& stream) override {
     Exchange exchange(worker_, entrance_, stream);
     co_await exchange.run();
@@ -21,7 +21,7 @@ class RequestHandler final : public http::Handler {
 
  private:
   Worker& worker_;
-  Entrance entrance_;
+  Entrance& entrance_;
 };
 
 // A client that has not said anything yet: nothing is lost by closing it.
@@ -110,7 +110,7 @@ Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr
 
 }  // namespace
 
-Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
+Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance) {
   Protocol protocol = co_await first_protocol(worker, *transport);
   if (protocol == Protocol::unknown) co_return;
   if (protocol == Protocol::tls) {
@@ -122,7 +122,7 @@ Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> tran
     if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
     if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
   }
-  co_await serve_requests(worker, std::move(transport), std::move(entrance), protocol);
+  co_await serve_requests(worker, std::move(transport), entrance, protocol);
 }
 
 namespace {
@@ -151,10 +151,10 @@ Task<void> serve_door(Worker& worker, std::unique_ptr<net::Transport> transport,
   }
   Entrance entrance;
   entrance.session = session;
-  co_await serve_connection(worker, std::move(transport), std::move(entrance));
+  co_await serve_connection(worker, std::move(transport), entrance);
 }
 
-Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance) {
+Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance) {
   if (!worker.options().intercept) {
     co_await refuse_tls(*transport, "TLS inside tunnels is not intercepted here (--no-intercept)");
     co_return;
@@ -166,14 +166,14 @@ Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> tra
   Protocol protocol = Protocol::http2;
   if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
   if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
-  co_await serve_requests(worker, std::move(transport), std::move(entrance), protocol);
+  co_await serve_requests(worker, std::move(transport), entrance, protocol);
 }
 
-Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance, Protocol protocol) {
+Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance, Protocol protocol) {
   const bool http2 = protocol == Protocol::http2 && worker.options().offer_http2;
   const std::string_view scheme = entrance.scheme;
   entrance.protocol = http2 ? "h2" : "http/1.1";
-  RequestHandler handler(worker, std::move(entrance));
+  RequestHandler handler(worker, entrance);
   // Without HTTP/2 its preface is answered in HTTP/1, as a version that is not spoken here.
   if (http2) co_await http2::serve(std::move(transport), handler, worker.options().http2, worker.open());
   else co_await http1::serve(std::move(transport), handler, scheme, worker.options().http1, worker.open());

@@ -12,17 +12,17 @@ enum class Protocol : std::uint8_t { unknown, http1, http2, tls, raw };
 Protocol sniff(std::string_view first_bytes);
 
 // Serves a client's connection to the proxy port.
-Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
+Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance);
 
 // Serves a connection to a context's own port.
 Task<void> serve_door(Worker& worker, std::unique_ptr<net::Transport> transport, const Door& door);
 
 // Serves requests on a transport whose protocol, http1 or http2, is known.
-Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance, Protocol protocol);
+Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance, Protocol protocol);
 
 // The TLS of a client that has said its first bytes: it ends here, with a certificate of the local CA for the
 // host of entrance.tunnel, and what is inside it is served.
-Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance entrance);
+Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance);
 
 // Serves what is inside a CONNECT to a loopback target of a routed context: requests, or bytes for the route's own tunnel.
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,

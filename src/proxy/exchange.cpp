@@ -351,6 +351,9 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     auto written = co_await downstream_.write_head(*head, Next::later);
     if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
   }
+  // To an extended CONNECT any 2xx says that the tunnel stands (RFC 8441 section 5); HTTP/1 means by it that there is none.
+  if (request_->is_upgrade() && request_->version == 20 && !head->tunnel && head->status < 300)
+    co_return make_error(Errc::malformed, fmt::format("answered the upgrade to {} with {}", request_->protocol, head->status));
   responded_ = true;
   if (record_) {
     record_->status = head->status;

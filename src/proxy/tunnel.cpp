@@ -213,9 +213,9 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
   entrance.tunnel = target;
   entrance.forwarded = forwarded;
   switch (protocol) {
-    case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), std::move(entrance)); break;
+    case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), entrance); break;
     case Protocol::http1:
-    case Protocol::http2: co_await serve_requests(worker, std::move(transport), std::move(entrance), protocol); break;
+    case Protocol::http2: co_await serve_requests(worker, std::move(transport), entrance, protocol); break;
     case Protocol::raw:
     case Protocol::unknown: break;
   }

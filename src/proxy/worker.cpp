@@ -84,7 +84,7 @@ Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport, DoorPtr 
       co_await serve_door(*this, std::move(transport), *door);
     } else {
       Entrance entrance;
-      co_await serve_connection(*this, std::move(transport), std::move(entrance));
+      co_await serve_connection(*this, std::move(transport), entrance);
     }
   } catch (const std::exception& bug) { log::error("a connection failed: {}", bug.what()); }
   open.unlink();
