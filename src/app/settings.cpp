@@ -183,7 +183,8 @@ std::vector<Row> make_rows() {
                   "preview.example.com"});
   rows.push_back(switch_row<&S::via>({"via", "", "add a Via field to what is forwarded"}));
   using R = policy::Rewrites;
-  rows.push_back(rewrite_row<&R::location>({"rewrite-location", "", "map a workspace's URLs in Location, Link etc. to localhost"}));
+  rows.push_back(
+      rewrite_row<&R::location>({"rewrite-location", "", "map a workspace's URLs in Location, Link etc. to localhost"}));
   rows.push_back(rewrite_row<&R::cookies>({"rewrite-cookies", "", "drop a workspace's Domain from Set-Cookie"}));
   rows.push_back(rewrite_row<&R::hsts>({"rewrite-hsts", "", "drop a workspace's Strict-Transport-Security"}));
   rows.push_back(rewrite_row<&R::cors>({"rewrite-cors", "", "map a workspace in Access-Control-Allow-Origin to localhost"}));

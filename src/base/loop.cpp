@@ -89,9 +89,11 @@ void Loop::run(Task<void> task) {
 }
 
 void Loop::run_ready() {
-  // A few rounds, so that a wake-up between two coroutines needs no system call; then the sockets' turn, so that nobody starves.
-  for (int round = 0; round < 8; ++round) {
-    if (ready_.empty()) ready_.swap(last_);
+  // A few rounds, so that a wake-up between two coroutines needs no system call; then the sockets' turn, so that nobody starves:
+  // not who waits for the end of the turn either.
+  constexpr int kRounds = 8;
+  for (int round = 0; round <= kRounds; ++round) {
+    if (ready_.empty() || round == kRounds) ready_.insert(ready_.end(), last_.begin(), last_.end()), last_.clear();
     if (ready_.empty()) return;
     running_.swap(ready_);
     for (std::coroutine_handle<> handle : running_) handle.resume();

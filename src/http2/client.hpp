@@ -33,6 +33,10 @@ class ClientConnection final : public Connection {
   std::unique_ptr<Stream> open();
   // GOAWAY; the end, once the last stream is gone.
   void shut_down();
+  // Reads as soon as the others have run: the system may have news that the loop has not.
+  void look() {
+    if (transport()) transport()->readable().set();
+  }
   // At once: open streams fail.
   void close(Error error) { abort(std::move(error)); }
 

@@ -50,18 +50,19 @@ Task<void> Connection::run_loops() {
     }
   }
   farewell_.cancel();
+  transport_.reset();  // streams that somebody still holds do not keep the socket open
 }
 
 void Connection::finish() {
   over_ = true;
-  transport_->readable().set();
+  if (transport_) transport_->readable().set();
   want_write();
 }
 
 void Connection::abort(Error error) {
   if (!broken_) broken_ = error;
   over_ = true;
-  transport_->abort(std::move(error), true);
+  if (transport_) transport_->abort(std::move(error), true);
   want_write();
 }
 

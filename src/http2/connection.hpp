@@ -13,7 +13,7 @@ class Connection : private Driver {
 
   Session& session() { return session_; }
   const Options& options() const { return session_.options(); }
-  net::Transport& transport() { return *transport_; }
+  net::Transport* transport() { return transport_.get(); }  // null once it is over
   // Something may be there to send: it goes out when everything else that is ready has run.
   void want_write() { want_write_.set(); }
   // Heads are read and written one at a time.

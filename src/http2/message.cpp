@@ -33,7 +33,7 @@ void HeadReader::start(Block block) {
   head_.fields.reserve(480, 16);
   host_.clear(), cookies_.clear();
   has_host_ = false;
-  size_ = lines_ = 0;
+  decoded_ = size_ = lines_ = 0;
   refused_.reset();
 }
 
@@ -51,15 +51,16 @@ void HeadReader::recycle(http::Head head) {
 }
 
 void HeadReader::line(std::string_view name, std::string_view value, const http::Limits& limits) {
-  size_ += name.size() + value.size() + kLineOverhead;
+  decoded_ += name.size() + value.size() + kLineOverhead;
   if (refused_) return;
   const bool path = name == ":path";
+  if (!path) size_ += name.size() + value.size() + 4;  // as a line of HTTP/1 has them: one limit for both
   if (path && value.size() > limits.start_line) {
     refused_ = Error{Errc::too_large, Side::local, false, 414,
                      fmt::format("the request target is longer than {} bytes", limits.start_line)};
     return;
   }
-  if (!path && name.front() != ':' && (size_ > limits.head + limits.start_line || ++lines_ > limits.fields)) {
+  if (size_ > limits.head || (name.front() != ':' && ++lines_ > limits.fields)) {
     refused_ = Error{
         Errc::too_large, Side::local, false, 431,
         fmt::format("the header is over {} bytes or {} lines, at field '{}'", limits.head, limits.fields, name.substr(0, 64))};

@@ -23,7 +23,7 @@ class HeadReader {
   // to be refused, with the status to answer.
   Result<void> finish(bool end);
   // A decoded size that no honest peer reaches: the rest of the block is not worth looking at.
-  bool hopeless(const http::Limits& limits) const { return size_ > 16 * limits.head; }
+  bool hopeless(const http::Limits& limits) const { return decoded_ > 16 * limits.head; }
 
   Block block() const { return block_; }
   http::Head& head() { return head_; }
@@ -40,7 +40,7 @@ class HeadReader {
   std::vector<http::Head> spare_;
   std::string host_, cookies_;
   bool has_host_ = false;
-  std::size_t size_ = 0, lines_ = 0;
+  std::size_t decoded_ = 0, size_ = 0, lines_ = 0;
   std::optional<Error> refused_;
 };
 

@@ -46,8 +46,8 @@ class StreamTransport final : public net::Transport {
     if (callback && hung_up()) std::exchange(stream_.on_hang_up_, nullptr)(argument);
   }
   bool may_read() const override { return !stream_.in_.empty() || hung_up(); }
-  net::Endpoint peer() const override { return stream_.connection_.transport().peer(); }
-  net::Endpoint local() const override { return stream_.connection_.transport().local(); }
+  net::Endpoint peer() const override { return below() ? below()->peer() : net::Endpoint{}; }
+  net::Endpoint local() const override { return below() ? below()->local() : net::Endpoint{}; }
 
  protected:
   net::Io read_through(std::span<char> into) override {
@@ -66,6 +66,7 @@ class StreamTransport final : public net::Transport {
   }
 
  private:
+  net::Transport* below() const { return stream_.connection_.transport(); }
   net::Io failed() {
     if (error_.detail.empty()) error_ = stream_.failed_ ? stream_.error_ : make_error(Errc::reset, "the stream has ended");
     return net::Io::failed();

@@ -47,7 +47,7 @@ Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted) {
   while (true) {
     if (wanted.checked && std::exchange(wanted.checked, false) && !place.shared.empty()) {
       // News of a closed connection may be there already: its reader runs first.
-      for (const auto& one : place.shared) one->connection.transport().readable().set();
+      for (const auto& one : place.shared) one->connection.look();
       co_await Yield{};
       wanted.checked = true;
     }

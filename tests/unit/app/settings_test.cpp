@@ -160,6 +160,7 @@ TEST_CASE("settings: bad values name where they stand and what is allowed") {
       {"max-body", "99999999999999g", "a size in bytes"},
       {"max-requests", "0", "a number from 1"},
       {"ready-fd", "stdout", "a number from 0"},
+      {"owner-pid", "0", "a number from 1"},
   };
   for (const Refused& row : table) {
     CAPTURE(row.name, row.value);

@@ -64,6 +64,25 @@ Task<void> yields(Notes& notes) {
   co_await scope.join();
 }
 
+Task<void> at_the_end(Notes& notes) {
+  co_await EndOfTurn{};
+  notes.emplace_back("end of turn");
+}
+
+Task<void> ends_turns(Notes& notes) {
+  Scope scope;
+  scope.spawn(at_the_end(notes));
+  scope.spawn(takes_turns(notes, "a"));
+  co_await scope.join();
+}
+
+Task<void> busy(Notes& notes) {
+  Scope scope;
+  scope.spawn(at_the_end(notes));
+  while (notes.empty()) co_await Yield{};  // there is always somebody ready
+  co_await scope.join();
+}
+
 Task<void> joins(Notes& notes) {
   Scope scope;
   co_await scope.join();  // nobody: at once
@@ -121,6 +140,11 @@ TEST_CASE("a queued waiter runs even if the event was cleared meanwhile") {
 }
 
 TEST_CASE("Yield lets the others run first") { CHECK(notes_of(yields) == Notes{"a1", "b1", "a2", "b2"}); }
+
+TEST_CASE("the end of a turn comes when nobody else is ready, and at last for busy ones too") {
+  CHECK(notes_of(ends_turns) == Notes{"a1", "a2", "end of turn"});
+  CHECK(notes_of(busy) == Notes{"end of turn"});
+}
 
 TEST_CASE("a scope joins its children") {
   CHECK(notes_of(joins) == Notes{"0", "first waits", "second waits", "2", "second goes on", "1", "first goes on", "0",
