@@ -1,0 +1,128 @@
+/** Where the loopback requests of a context go. Which fields belong together: `cmuxproxy ctx create --help`. */
+export interface Route {
+  morphId?: string | null;
+  scope?: string | null;
+  /** `https://cmux-<morphId>-<scope>-<port>.<domainSuffix>` */
+  domainSuffix?: string | null;
+  /** `https://port-<port>-morphvm-<morphId><morphDomainSuffix>` */
+  morphDomainSuffix?: string | null;
+  /** This cmux proxy, which gets the port in a header. */
+  cmuxProxyOrigin?: string | null;
+  /** This URL, with `{port}`, `{id}`, `{scope}` and `{suffix}` filled in. */
+  template?: string | null;
+  suffix?: string | null;
+  /** Go on every request of the route, such as a preview token. */
+  headers?: Record<string, string> | null;
+}
+
+/** What else a context can have: the keys of the admin API's `POST /v1/contexts`. */
+export interface ContextOptions {
+  /** A port of its own that asks for no credentials: `true`, or which one. */
+  dedicatedPort?: boolean | number;
+  /** Ports of 127.0.0.1 (`local`; 0: any) that lead to a port of the workspace. */
+  forwards?: { port: number; local?: number }[];
+  /** A preview URL from which the route is taken; fields of `route` go before. */
+  fromUrl?: string;
+  label?: string;
+  ttlSeconds?: number;
+}
+
+export interface Context {
+  id: string;
+  username: string;
+  password: string;
+  webContentsId: number;
+}
+
+/** What a context has in addition where `dedicatedPort` or `forwards` were asked for. */
+export interface ContextWithPorts extends Context {
+  /** Address and port that this context's requests are sent to. */
+  proxy: string;
+  dedicatedPort: number | null;
+  forwards: { port: number; local: number }[];
+}
+
+export interface ExitInfo {
+  code: number | null;
+  signal: string | null;
+  /** The last lines that the process wrote to standard error. */
+  stderr: string;
+  /** Whether it ended after stop(). */
+  expected: boolean;
+}
+
+export interface StartOptions {
+  /** The program. Else `$CMUXPROXY_BIN`, `bin/cmuxproxy` of this package, `cmuxproxy` of `$PATH`, `build/release` of a checkout. */
+  binary?: string;
+  /** More arguments of `cmuxproxy serve`. */
+  args?: string[];
+  /** Variables over those of this process. */
+  env?: Record<string, string | undefined>;
+  /** The instance's name, for `cmuxproxy … --instance NAME`; made up, else. */
+  instance?: string;
+  /** Gets every line that the process writes to standard error: its log. */
+  log?: (line: string) => void;
+  /** Called once when the process has ended, after stop() or by itself. */
+  onExit?: (info: ExitInfo) => void;
+}
+
+/** Errors carry what is known: */
+export interface ProxyError extends Error {
+  /** `ENOENT`: no program; `EADDRINUSE`: the port is taken; `CMUXPROXY_ENDED`, `CMUXPROXY_STOPPED`: there is no proxy any more. */
+  code?: string;
+  /** Of the admin API's answer. */
+  status?: number;
+  detail?: string;
+  /** The argument or key that is to blame, such as `route.morphId`. */
+  field?: string;
+  /** Of a process that has ended. */
+  exitCode?: number | null;
+  signal?: string | null;
+  stderr?: string;
+}
+
+/**
+ * A `cmuxproxy serve` that belongs to this process: it ends with it, however that ends. It does not keep this process alive.
+ */
+export class ProxyServer {
+  private constructor();
+
+  /**
+   * Starts a proxy on `listenAddr` ("127.0.0.1:39385"; port 0: any). Rejects where the port is taken, the program is not found, or it
+   * does not start.
+   */
+  static start(listenAddr: string, enableHttp2?: boolean, options?: StartOptions): Promise<ProxyServer>;
+
+  port(): number;
+
+  /** Credentials for one web contents. They work when this returns. */
+  createContext(webContentsId: number, route: Route | null | undefined,
+                options: ContextOptions & ({ dedicatedPort: true | number } | { forwards: object[] })): ContextWithPorts;
+  createContext(webContentsId: number, route?: Route | null, options?: ContextOptions | null): Context;
+
+  /** Makes a context's credentials worthless and closes its tunnels and ports. False where there is no such context any more. */
+  releaseContext(id: string): boolean;
+
+  /**
+   * Stops accepting, and lets requests that are under way end (5 s at the most, else `args: ['--drain-timeout', …]`). The port is free
+   * when this returns.
+   */
+  stop(): void;
+
+  readonly pid: number;
+  readonly instance: string;
+  /** The local CA's certificate (PEM). Null where there is none, and no TLS towards clients. */
+  readonly caFile: string | null;
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<ExitInfo>;
+
+  /**
+   * Whether the certificate (PEM) is one of this proxy's for that loopback name or address: signed by its CA, and valid now. For
+   * Electron's `setCertificateVerifyProc`.
+   */
+  certifies(hostname: string, certificate: string): boolean;
+
+  /** Keeps this process alive while the proxy runs, or not (as after start()). */
+  ref(): this;
+  unref(): this;
+}
