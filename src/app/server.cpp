@@ -13,6 +13,7 @@
 #include "admin/instance_file.hpp"
 #include "app/doors.hpp"
 #include "app/metrics.hpp"
+#include "app/proxy_options.hpp"
 #include "app/signals.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
@@ -180,38 +181,10 @@ class Server final : public admin::Instance {
   json::value ca_file() const { return authority_ ? json::value(authority_->certificate_path()) : json::value(nullptr); }
 
   void make_options() {
-    options_.http1.limits.head = settings_.max_header;
-    options_.http1.limits.start_line = settings_.max_url;
-    options_.http1.max_body = settings_.max_body;
-    options_.http1.head_timeout = settings_.header_timeout;
-    options_.http1.idle_timeout = settings_.idle_timeout;
-    options_.http2.limits = options_.http1.limits;
-    options_.http2.max_body = settings_.max_body;
-    options_.http2.head_timeout = settings_.header_timeout;
-    options_.http2.idle_timeout = settings_.idle_timeout;
-    options_.offer_http2 = settings_.http2;
-    options_.intercept = settings_.intercept;
+    options_ = proxy_options(settings_);
     options_.authority = authority_.get();
-    options_.max_requests = settings_.max_requests;
-    options_.pool.h2c_hosts = settings_.upstream_h2c;
-    options_.pool.http2.limits = options_.http1.limits;
-    options_.pool.http2.response_timeout = settings_.response_timeout;
-    options_.pool.http2.idle_timeout = options_.pool.idle_timeout;
-    options_.pool.http2.stream_window = 256 * 1024;
-    options_.pool.http2.most_window = 4 * 1024 * 1024;
-    options_.pool.http2.ping_interval = settings_.ping_interval;
-    options_.pool.http1.limits = options_.http1.limits;
-    options_.pool.http1.response_timeout = settings_.response_timeout;
-    options_.pool.dial.timeout = settings_.connect_timeout;
     options_.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
     options_.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
-    options_.pool.tls = {settings_.upstream_ca, settings_.insecure_upstream};
-    options_.pool.tls_timeout = settings_.tls_timeout;
-    options_.resolve = settings_.resolve;
-    options_.domains = settings_.domains;
-    options_.via = settings_.via;
-    options_.rewrites = settings_.rewrites;
-    options_.access_log = settings_.access_log;
   }
 
   // Would a connection to that address come back to this process? Workers ask; what it reads does not change once they run.

@@ -66,6 +66,7 @@ class Fields {
   void reserve(std::size_t bytes, std::size_t lines) { text_.reserve(bytes), entries_.reserve(lines); }
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
+  std::size_t capacity() const { return text_.capacity(); }  // bytes that are held for names and values
   Field operator[](std::size_t index) const { return field(entries_[index]); }
 
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }

@@ -11,6 +11,7 @@ using http::Head;
 using http::Name;
 
 constexpr std::size_t kSpare = 32;         // heads kept for their memory
+constexpr std::size_t kSpareSize = 4096;   // ... of at most so many bytes
 constexpr std::size_t kLineOverhead = 32;  // RFC 9113 section 6.5.2
 
 Error malformed(std::string detail, std::uint16_t status = 400) {
@@ -47,7 +48,8 @@ http::Head HeadReader::take() {
 }
 
 void HeadReader::recycle(http::Head head) {
-  if (spare_.size() < kSpare) spare_.push_back(std::move(head));
+  // Large ones are not kept: 32 of the largest would be 3 MB that an idle connection holds.
+  if (spare_.size() < kSpare && head.fields.capacity() + head.path.capacity() <= kSpareSize) spare_.push_back(std::move(head));
 }
 
 void HeadReader::line(std::string_view name, std::string_view value, const http::Limits& limits) {
