@@ -201,7 +201,7 @@ TEST_CASE("interop: 1,000 requests at once, of many clients and contexts, share 
                              ":authority: localhost:3000",
                              "-H",
                              "proxy-authorization: " + authorization(proxy.routed()),
-                             on("http", proxy, slow() ? "/slow?head=8000" : "/slow?head=2000")};
+                             on("http", proxy, e2e::slow() ? "/slow?head=8000" : "/slow?head=2000")};
     threads.emplace_back([&done, command] { done = run(command); });
   }
   for (auto& thread : threads) thread.join();
