@@ -65,6 +65,17 @@ inline Strings echoed_fields(const boost::json::object& echo, std::string_view k
   return out;
 }
 
+// The response's field lines as they came.
+inline Strings field_lines(const Response& response) {
+  Strings out;
+  for (std::size_t at = response.head.find("\r\n") + 2; at + 2 < response.head.size();) {
+    const std::size_t end = response.head.find("\r\n", at);
+    out.push_back(response.head.substr(at, end - at));
+    at = end + 2;
+  }
+  return out;
+}
+
 class Digest {
  public:
   Digest() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }

@@ -17,17 +17,6 @@ Strings sorted_names(const Strings& lines) {
   return out;
 }
 
-// The response's field lines as they came.
-Strings field_lines(const Response& response) {
-  Strings out;
-  for (std::size_t at = response.head.find("\r\n") + 2; at + 2 < response.head.size();) {
-    const std::size_t end = response.head.find("\r\n", at);
-    out.push_back(response.head.substr(at, end - at));
-    at = end + 2;
-  }
-  return out;
-}
-
 // Is the connection of a client whose exchange is over still good for another?
 bool still_serves(Client& client, const Context& context) {
   client.send(request_text("GET", kUrl + "/", context));

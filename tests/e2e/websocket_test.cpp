@@ -1,5 +1,6 @@
 // WebSockets and other upgrades, as browsers open them (CONNECT) and as simple clients do (absolute URL).
 #include "support.hpp"
+#include "websocket.hpp"
 
 namespace e2e {
 namespace {
@@ -7,25 +8,6 @@ namespace {
 const std::string kHandshake =
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const std::string kAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";  // RFC 6455 section 1.3
-const std::string kKey = "\x01\x02\x03\x04";
-
-// A frame as clients send it: masked.
-std::string frame(unsigned opcode, std::string_view payload) {
-  std::string out(1, static_cast<char>(0x80 | opcode));
-  if (payload.size() < 126) {
-    out += static_cast<char>(0x80 | payload.size());
-  } else {
-    out += static_cast<char>(0x80 | 127);
-    for (int i = 7; i >= 0; --i) out += static_cast<char>(payload.size() >> (8 * i) & 255);
-  }
-  out += kKey;
-  for (std::size_t i = 0; i < payload.size(); ++i) out += static_cast<char>(payload[i] ^ kKey[i % 4]);
-  return out;
-}
-// As a server sends it, short.
-std::string plain_frame(unsigned opcode, std::string_view payload) {
-  return std::string{static_cast<char>(0x80 | opcode), static_cast<char>(payload.size())} + std::string(payload);
-}
 
 struct Setup {
   Workspace workspace;
