@@ -1,12 +1,20 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks: Debian packages, and the tests' Node modules.
-# Safe to run twice; says nothing where nothing is missing.
+# deps.sh [--tests]: installs what building and the demo need and this machine lacks, from Debian's packages and npm; with --tests, what
+# the tests need too, which is a browser among other things. Safe to run twice; says nothing where nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Programs count wherever they come from; libraries must be Debian's packages. "program=package" where the two differ.
-programs=(g++ cmake ninja=ninja-build ccache openssl curl node=nodejs npm python3 git pkg-config
-          nghttp=nghttp2-client nghttpd=nghttp2-server)
+programs=(g++ cmake ninja=ninja-build ccache openssl curl node=nodejs npm python3 git pkg-config)
+module_folders=(tests/e2e/node)
+case ${1:-} in
+  "") ;;
+  --tests)
+    programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools)
+    module_folders+=(tests/browser)
+    ;;
+  *) echo "usage: scripts/deps.sh [--tests]" >&2; exit 2 ;;
+esac
 libraries=(libboost1.81-dev libnghttp2-dev libssl-dev libcli11-dev libtomlplusplus-dev catch2 libcpp-httplib-dev libspdlog-dev
            libfmt-dev ca-certificates)
 
@@ -48,10 +56,11 @@ at_least cmake "$(cmake --version | sed -n '1s/[^0-9]*//p')" 3.22
 at_least g++ "$(g++ -dumpfullversion)" 12
 at_least node "$(node --version | tr -d v)" 18
 
-# The copy of the lock file tells which one the modules were installed from.
-modules=tests/e2e/node
-if ! cmp -s "$modules/package-lock.json" "$modules/node_modules/.installed-from"; then
-  echo "deps: installing the tests' Node modules"
-  (cd "$modules" && npm ci --no-audit --no-fund --silent)
+# The copy of the lock file tells which one the modules were installed from. The browser is Debian's.
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
+for modules in "${module_folders[@]}"; do
+  cmp -s "$modules/package-lock.json" "$modules/node_modules/.installed-from" && continue
+  echo "deps: installing the Node modules of $modules"
+  (cd "$modules" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
   cp "$modules/package-lock.json" "$modules/node_modules/.installed-from"
-fi
+done

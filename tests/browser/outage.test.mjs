@@ -1,0 +1,51 @@
+// A workspace goes down and comes back, and nothing else is started again.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { openPage, view } from './lib/browser.mjs';
+import { echo } from './lib/everyday.mjs';
+import { serveEveryday } from './lib/everyday_app.mjs';
+import { startWorld } from './lib/world.mjs';
+
+const worlds = new Map();
+before(async () => {
+  for (const h2 of [false, true]) {
+    const world = await startWorld({ h2 });
+    worlds.set(h2, world);
+    serveEveryday(world.workspace, 'alpha');
+  }
+}, { timeout: 60_000 });
+after(async () => {
+  for (const world of worlds.values()) await world.close();
+});
+
+for (const h2 of [false, true]) {
+  test(`a page before, during and after an outage, over ${h2 ? 'HTTP/2' : 'HTTP/1.1'}`, { timeout: 60_000 }, async () => {
+    const { browser, proxy, workspace } = worlds.get(h2);
+    const alpha = await view(browser, await proxy.context('alpha', '--dedicated-port'));
+    const page = await openPage(alpha, 'http://localhost:3000/');
+    await page.evaluate(() => new Promise((done, fail) => {
+      const socket = new WebSocket('ws://localhost:3000/');
+      Object.assign(socket, { onopen: done, onerror: fail });
+      window.socketEnded = new Promise((done) => (socket.onclose = ({ code }) => done(code)));
+    }));
+
+    await workspace.down();
+    assert.equal(await page.evaluate(() => socketEnded), 1006);
+    for (const url of ['http://localhost:3000/', 'https://localhost:3443/']) {
+      const port = new URL(url).port;
+      const answer = await page.goto(url);
+      assert.equal(answer.status(), 502);
+      const text = await page.textContent('body');
+      assert.match(text, new RegExp(`cmux-alpha-base-${port}\\.cmux\\.test`));
+      assert.match(text, /refused/i);
+    }
+
+    await workspace.up();
+    for (const url of ['https://localhost:3443/', 'http://localhost:3000/']) {
+      await page.goto(url);
+      await page.waitForFunction(() => document.querySelector('#text').textContent.endsWith('later ones'));
+    }
+    assert.deepEqual(await echo(page, 'ws://localhost:3000/', ['again']), { heard: ['again'], failed: false, code: 1000 });
+    await alpha.close();
+  });
+}
