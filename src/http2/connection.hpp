@@ -47,6 +47,7 @@ class Connection : private Driver {
   bool enough() const override;
   void output(std::string_view head, Stream& stream, std::size_t length) override;
 
+  std::size_t head_bytes_ = 0;   // of the requests at work
   std::uint64_t heard_ = 0;      // reads that brought something
   bool http1_required_ = false;  // the peer said so
 

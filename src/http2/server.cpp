@@ -6,6 +6,8 @@
 namespace cmux::http2 {
 namespace {
 
+constexpr std::size_t kMostHeads = 16 * 1024 * 1024;  // bytes of the requests at work on one connection; more are refused
+
 class ServerConnection final : public Connection, public http::Drainable {
  public:
   ServerConnection(std::unique_ptr<net::Transport> transport, http::Handler& handler, const Options& options,
@@ -36,6 +38,8 @@ class ServerConnection final : public Connection, public http::Drainable {
   Stream* on_begin(std::int32_t id) override {
     // Streams that the client has reset count as long as they are worked on.
     if (live() >= 2 * std::size_t{options().max_streams}) return nullptr;
+    // A small block may stand for a large head, a thousand times over.
+    if (head_bytes_ > kMostHeads && live() > 0) return nullptr;
     late_.after(options().head_timeout);
     incoming_ = std::make_unique<Stream>(*this, id);
     return incoming_.get();

@@ -47,6 +47,7 @@ Stream::~Stream() {
     submit_reset(!is_server() ? NGHTTP2_CANCEL : end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
   }
   unlink();
+  connection_.head_bytes_ -= head_size_;
   connection_.reader().recycle(std::move(message_));
   --connection_.live_;
   connection_.stream_gone();
@@ -72,8 +73,11 @@ bool Stream::line(std::string_view name, std::string_view value) {
 void Stream::end_head(bool end) {
   HeadReader& reader = connection_.reader();
   auto read = reader.finish(end);
-  if (!first_head_) {
-    if (read) trailers_ = std::move(reader.head().fields);
+  if (!first_head_ && !read) {
+    submit_reset(is_server() ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL);
+    fail(read.error());
+  } else if (!first_head_) {
+    trailers_ = std::move(reader.head().fields);
     if (end) end_body();
   } else if (is_server()) {
     take_request(std::move(read), end);
@@ -89,6 +93,8 @@ void Stream::take_request(Result<void> read, bool end) {
   first_head_ = false;
   in_end_ = end;
   message_ = connection_.reader().take();
+  head_size_ = message_.fields.capacity() + message_.path.capacity();
+  connection_.head_bytes_ += head_size_;
   connect_ = message_.is_connect();
   upgrade_ = message_.is_upgrade();
   const std::uint64_t most = connection_.options().max_body;

@@ -87,11 +87,12 @@ class Stream final : public http::Stream, public Link {
   bool failed_ = false;        // error_ says why
   bool reset_sent_ = false;    // RST_STREAM was submitted
   bool reset_received_ = false;
-  bool unprocessed_ = false;   // the peer cannot have acted on the request
+  bool unprocessed_ = false;  // the peer cannot have acted on the request
   bool idempotent_ = false;
   bool stopped_ = false;  // see interrupt_body()
   std::uint32_t reset_after_head_ = 0;
 
+  std::size_t head_size_ = 0;  // server: of the request's, as connection_ counts it
   http::Head message_;         // what read_head() gives
   bool message_read_ = false;  // client: it did
   bool arrived_ = false;       // client: a head waits to be read: in message_, or behind the one that was read, in heads_

@@ -341,3 +341,33 @@ TEST_CASE("h2: a client's GOAWAY lets its streams end, then the connection does"
   CHECK(client.end().value_or(kNoError) == kNoError);
   CHECK(setup.is_quiet());
 }
+
+TEST_CASE("h2: large heads that came in few bytes are bounded together, and the rest refused") {
+  Setup setup;
+  // One field in the peers' table, and then as many references to it as a head may hold.
+  const std::string field = "\x40" + integer(3, 7, 0) + "x-b" + integer(3'900, 7, 0) + std::string(3'900, 'x');
+  const std::string plain = block(setup.get("/hang"));
+  const std::size_t grown = setup.growth([&] {
+    ClientSide client(setup.proxy.port());
+    client.send(frame(kHeaders, kWhole, 1, plain + field));
+    const std::uint32_t last = 2 * 300 + 1;
+    for (std::uint32_t id = 3; id <= last; id += 2) client.send(frame(kHeaders, kWhole, id, plain + std::string(15, '\xbe')));
+    client.exchange_pings();
+    client.exchange_pings();  // answers overtake resets
+    std::size_t refused = 0;
+    for (auto& [id, message] : client.streams) refused += message.reset == kRefusedStream;
+    INFO(client.streams.size() << " streams, ended " << client.ended << " code " << client.code.value_or(99));
+    CHECK(refused > 100);
+    CHECK(refused < 290);
+    CHECK_FALSE(client.ended);
+    for (std::uint32_t id = 1; id <= last; id += 2)
+      if (!client.streams[id].reset) client.send(reset(id));
+    std::uint32_t next = last;
+    CHECK(eventually([&] {
+      client.send(headers(next += 2, setup.get("/")));
+      return client.message(next).status() == 200;
+    }));
+  });
+  CHECK(grown < 80'000);
+  CHECK(setup.is_quiet());
+}

@@ -146,7 +146,7 @@ TEST_CASE("h2 upstream: requests wait for late SETTINGS, and share the connectio
   std::vector<Client> clients;
   for (int i = 0; i < 5; ++i) clients.push_back(setup.ask());
   ServerSide server(setup.upstream, "");
-  server.answers = false;  // SETTINGS are to be the first thing it says
+  server.answers = false;          // SETTINGS are to be the first thing it says
   REQUIRE(server.request() == 1);  // it may be sent before they come (RFC 9113 section 3.4)
   settle(setup);
   CHECK_FALSE(setup.upstream.is_asked(0ms));

@@ -181,7 +181,7 @@ TEST_CASE("matrix: websocket: a reset on one side resets the other") {
     standing.must_stand();
     standing.bytes.send(frame(1, "one"));
     standing.bytes.read_exactly(5);
-    CHECK(counter(cell.workspace(), "tunnels") == 1);
+    check_tunnels_end(cell, 1);
     standing.bytes.abort();
     check_tunnels_end(cell);
     if (cell.near().h2) CHECK(another.still_serves());
