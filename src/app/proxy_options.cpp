@@ -21,7 +21,7 @@ proxy::Options proxy_options(const Settings& settings) {
   options.pool.http2.response_timeout = settings.response_timeout;
   options.pool.http2.idle_timeout = options.pool.idle_timeout;
   options.pool.http2.stream_window = 256 * 1024;
-  options.pool.http2.most_window = 4 * 1024 * 1024;
+  options.pool.http2.most_window = 1024 * 1024;
   options.pool.http2.ping_interval = settings.ping_interval;
   options.pool.http1.limits = options.http1.limits;
   options.pool.http1.response_timeout = settings.response_timeout;
