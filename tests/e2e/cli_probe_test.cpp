@@ -76,11 +76,13 @@ TEST_CASE("probe: methods, fields, an own context, CONNECT and WebSockets") {
   CHECK(setup.proxy.cli({"probe", kUrl, "--ctx", "ctx-0-0123456789abcdef"}).exit == 4);
   CHECK(setup.probe({kUrl, "--ctx", context.id}).exit == 2);
 
+  const auto inside = document(setup.probe({"https://localhost:3443/", "--connect", "--json"}));
+  CHECK(inside.at("requests").at(0).at("status") == 200);
   const auto connect = document(setup.probe({kUrl, "--connect", "--json"}));
   CHECK(connect.at("ok") == true);
   CHECK(connect.at("requests").at(0).at("status") == 200);
-  for (const Strings& arguments :
-       {Strings{"http://localhost:3000/ws", "--ws", "--json"}, Strings{"ws://localhost:3000/ws", "--json"}}) {
+  for (const Strings& arguments : {Strings{"http://localhost:3000/ws", "--ws", "--json"},
+                                   Strings{"ws://localhost:3000/ws", "--json"}, Strings{"wss://localhost:3443/ws", "--json"}}) {
     const auto socket = document(setup.probe(arguments));
     INFO(boost::json::serialize(socket));
     CHECK(socket.at("ok") == true);

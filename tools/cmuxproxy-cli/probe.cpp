@@ -32,9 +32,6 @@ class Probe {
     request_.connect = options.connect;
     request_.method = options.method;
     for (const std::string& header : options.headers) request_.headers.push_back(split_header(header, "-H"));
-    if (request_.url.scheme == "https" && (request_.websocket || request_.connect))
-      throw Exit{kUsage,
-                 "https and wss inside a CONNECT are not available yet; without --connect and --ws the proxy does the TLS"};
     if (request_.websocket && options.method != "GET") throw Exit{kUsage, "-X: a WebSocket begins with GET"};
   }
 
@@ -99,6 +96,8 @@ class Probe {
     request_.proxy = text_member(context, "proxy");
     request_.username = text_member(context, "username");
     request_.password = text_member(context, "password");
+    const auto status = co_await client_.ask("GET", "/v1/status");
+    request_.ca_file = text_member(expect(client_, status), "caFile");
     report_.begin(context_, request_);
   }
 
@@ -179,7 +178,7 @@ void add_probe(CLI::App& app, Action& chosen) {
       "Times are in milliseconds; with --json in microseconds.\n\nExamples:\n"
       "  cmuxproxy probe\n"
       "  cmuxproxy probe http://localhost:3000/ --morph-id abc123 --scope base --domain-suffix cmux.app\n"
-      "  cmuxproxy probe ws://localhost:3000/hmr --ctx ctx-0-0123456789abcdef\n"
+      "  cmuxproxy probe wss://localhost:3443/hmr --ctx ctx-0-0123456789abcdef\n"
       "  cmuxproxy probe http://localhost:3000/api -X POST -H 'Accept: application/json' --count 10 --json");
   command->callback([options, &chosen] { chosen = [options] { return probe(*options); }; });
 }

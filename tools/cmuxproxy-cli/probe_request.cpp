@@ -6,6 +6,7 @@
 
 #include "admin/client.hpp"
 #include "cli.hpp"
+#include "net/tls_transport.hpp"
 #include "policy/credentials.hpp"
 #include "websocket.hpp"
 
@@ -101,7 +102,7 @@ Task<Result<void>> ProbeClient::open(ProbeResult& result) {
 Task<Result<void>> ProbeClient::open_tunnel(ProbeResult& result) {
   auto authority = net::parse_authority(request_.url.authority);
   if (!authority) co_return authority.error();
-  if (!authority->port) authority->port = std::uint16_t{80};
+  if (!authority->port) authority->port = request_.url.scheme == "https" ? std::uint16_t{443} : std::uint16_t{80};
   http::Head head;
   head.method = "CONNECT";
   head.authority = authority->text();
@@ -117,8 +118,31 @@ Task<Result<void>> ProbeClient::open_tunnel(ProbeResult& result) {
     co_return Result<void>{};
   }
   auto inner = connection_->into_transport();
+  connection_.reset();
+  if (request_.url.scheme == "https") {
+    auto secured = co_await secure(std::move(inner), *authority);
+    if (!secured) co_return secured.error();
+    inner = std::move(*secured);
+  }
   connection_ = std::make_unique<http1::ClientConnection>(std::move(inner), options_);
   co_return Result<void>{};
+}
+
+// As a browser that trusts the local CA besides the system's.
+Task<Result<std::unique_ptr<net::Transport>>> ProbeClient::secure(std::unique_ptr<net::Transport> tunnel,
+                                                                  const net::Authority& authority) {
+  auto made = tls::ClientContext::create({request_.ca_file, false});
+  if (!made) co_return made.error();
+  tls_ = std::move(*made);
+  auto secured =
+      std::make_unique<net::TlsTransport>(std::move(tunnel), tls_->make(authority.host, authority.text(), "\x08http/1.1"));
+  Deadline late(
+      [](void* open) { static_cast<net::Transport*>(open)->abort(make_error(Errc::timeout, "no TLS handshake in 10 s")); },
+      secured.get());
+  late.after(kConnectTime);
+  auto done = co_await secured->handshake();
+  if (!done) co_return done.error();
+  co_return std::unique_ptr<net::Transport>(std::move(secured));
 }
 
 http::Head ProbeClient::make_head() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "http1/client.hpp"
+#include "tls/client.hpp"
 
 namespace cmux::cli {
 
@@ -25,6 +26,7 @@ struct ProbeRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   bool connect = false, websocket = false;
   std::string proxy, username, password;
+  std::string ca_file;  // of the local CA, which https inside a tunnel to localhost shows
 };
 
 struct ProbeResult {
@@ -49,12 +51,14 @@ class ProbeClient {
  private:
   Task<Result<void>> open(ProbeResult& result);
   Task<Result<void>> open_tunnel(ProbeResult& result);
+  Task<Result<std::unique_ptr<net::Transport>>> secure(std::unique_ptr<net::Transport> tunnel, const net::Authority& authority);
   Task<Result<void>> exchange(ProbeResult& result, Clock::time_point start);
   Task<Result<void>> try_echo(ProbeResult& result);
   http::Head make_head() const;
 
   ProbeRequest request_;
   http1::ClientOptions options_;
+  std::unique_ptr<tls::ClientContext> tls_;  // outlives connection_
   std::unique_ptr<http1::ClientConnection> connection_;
   bool cancelled_ = false;
 };
