@@ -179,6 +179,19 @@ void Fields::index(std::size_t name_at, std::size_t name_size, std::size_t value
   entries_.push_back(entry);
 }
 
+bool may_upgrade_to(std::string_view protocol) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  std::size_t slashes = 0;
+  for (const char c : protocol) {
+    const bool letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (c == '/') ++slashes;
+    else if (!letter && kMarks.find(c) == std::string_view::npos) return false;
+  }
+  if (protocol.empty() || slashes > 1 || protocol.front() == '/' || protocol.back() == '/') return false;
+  return !equal_ignoring_case(protocol, "h2c") && !equal_ignoring_case(protocol.substr(0, 4), "TLS/") &&
+         !equal_ignoring_case(protocol.substr(0, 5), "HTTP/");
+}
+
 bool allowed_in_trailers(const Fields::Field& field) {
   switch (field.known) {
     case Name::connection:

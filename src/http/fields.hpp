@@ -123,6 +123,10 @@ class Fields {
   std::vector<Entry> entries_;
 };
 
+// A protocol to upgrade to (RFC 9110 section 7.8), as a name with or without a version, that a client may ask for. HTTP/2 by
+// upgrade is obsolete and would let a client talk past the proxy; TLS by upgrade has no use here.
+bool may_upgrade_to(std::string_view protocol);
+
 // RFC 9110 section 6.5.1: what changes how a message is read has no place behind it.
 bool allowed_in_trailers(const Fields::Field& field);
 

@@ -114,9 +114,7 @@ std::string upgrade_protocol(const Head& head) {
   std::string protocol;
   if (const auto value = head.fields.get(Name::upgrade))
     http::for_each_token(*value, [&](std::string_view item) {
-      const bool ignored = http::equal_ignoring_case(item, "h2c") || http::equal_ignoring_case(item.substr(0, 4), "TLS/") ||
-                           http::equal_ignoring_case(item.substr(0, 5), "HTTP/");
-      if (protocol.empty() && !ignored) protocol = item;
+      if (protocol.empty() && http::may_upgrade_to(item)) protocol = item;
     });
   return protocol;
 }

@@ -21,6 +21,7 @@ Task<void> ClientConnection::run() {
   co_await run_loops();
   alive_.cancel();
   idle_.cancel();
+  close_transport();
 }
 
 std::size_t ClientConnection::room() const {

@@ -50,7 +50,6 @@ Task<void> Connection::run_loops() {
     }
   }
   farewell_.cancel();
-  transport_.reset();  // streams that somebody still holds do not keep the socket open
 }
 
 void Connection::finish() {

@@ -31,6 +31,8 @@ class Connection : private Driver {
   void finish();
   void abort(Error error);
   bool over() const { return over_; }
+  // After run_loops(): closes the socket, though streams may still be held. Only where nobody else knows the transport.
+  void close_transport() { transport_.reset(); }
 
   // After each read: what came is to be acted on.
   virtual void received() {}
@@ -48,6 +50,7 @@ class Connection : private Driver {
   void output(std::string_view head, Stream& stream, std::size_t length) override;
 
   std::size_t head_bytes_ = 0;   // of the requests at work
+  std::int64_t widened_ = 0;     // what the streams' windows have grown by
   std::uint64_t heard_ = 0;      // reads that brought something
   bool http1_required_ = false;  // the peer said so
 

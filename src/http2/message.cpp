@@ -21,8 +21,21 @@ Error malformed(std::string detail, std::uint16_t status = 400) {
 // What HTTP/1 could read as the end of a request target.
 bool is_target(std::string_view path) {
   for (const char c : path)
-    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return false;
+    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '#') return false;
   return true;
+}
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+// Whether every crumb is a valid value by itself (RFC 9113 section 8.2.1): servers drop the others without a word.
+bool may_split(std::string_view cookies) {
+  while (true) {
+    const std::size_t end = cookies.find("; ");
+    const std::string_view crumb = cookies.substr(0, end);
+    if (crumb.empty() || is_blank(crumb.front()) || is_blank(crumb.back())) return false;
+    if (end == std::string_view::npos) return true;
+    cookies.remove_prefix(end + 2);
+  }
 }
 
 }  // namespace
@@ -120,6 +133,7 @@ void HeadReader::pseudo(std::string_view name, std::string_view value) {
 Result<void> HeadReader::finish(bool end) {
   if (block_ == Block::request) return finish_request(end);
   if (refused_) return *refused_;
+  if (block_ == Block::response && head_.status < 100) return malformed(fmt::format("bad status {}", head_.status), 0);
   head_.end = end;
   return {};
 }
@@ -138,6 +152,8 @@ Result<void> HeadReader::finish_request(bool end) {
     if (head_.content_length.value_or(0) != 0) return malformed("CONNECT with a body");
     head_.content_length.reset();
     if (!head_.is_upgrade()) return {};
+    if (!http::may_upgrade_to(head_.protocol))
+      return malformed(fmt::format("no upgrade to '{}' here", head_.protocol.substr(0, 64)), 501);
   }
   if (head_.scheme == "ws") head_.scheme = "http";
   if (head_.scheme == "wss") head_.scheme = "https";
@@ -165,7 +181,7 @@ void HeadWriter::add_number(std::string_view name, std::uint64_t number) {
 void HeadWriter::add_fields(const http::Fields& fields, Name without) {
   for (const auto field : fields) {
     if (field.known == without) continue;
-    if (field.known != Name::cookie) {
+    if (field.known != Name::cookie || !may_split(field.value)) {
       add(field.name, field.value);
       continue;
     }

@@ -23,7 +23,7 @@ class ServerConnection final : public Connection, public http::Drainable {
     incoming_.reset();
     idle_.cancel();
     late_.cancel();
-    co_await streams_.join();
+    co_await streams_.join();  // what is bound to the transport may end them until then, so it stays
   }
 
   // --- http::Drainable ---

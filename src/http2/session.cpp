@@ -157,8 +157,13 @@ struct Callbacks {
     Session& me = self(user);
     const bool data = frame->hd.type == NGHTTP2_DATA;
     if (data) me.earn(3);
-    if ((data || frame->hd.type == NGHTTP2_HEADERS) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
-      if (Stream* const stream = stream_of(session, frame->hd.stream_id)) stream->end_sent();
+    const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    const bool head = frame->hd.type == NGHTTP2_HEADERS;
+    if (head || (data && end))
+      if (Stream* const stream = stream_of(session, frame->hd.stream_id)) {
+        if (head && me.role_ == Role::server) stream->head_sent();
+        if (end) stream->end_sent();
+      }
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) me.complain(frame->goaway);
     // Resets that the peer's own errors have brought about. Those that this side chose say CANCEL, INTERNAL_ERROR or nothing.
     if (frame->hd.type != NGHTTP2_RST_STREAM || me.role_ == Role::client) return 0;

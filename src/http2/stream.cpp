@@ -13,7 +13,9 @@ using http::Body;
 using http::Head;
 using http::Next;
 
-constexpr std::size_t kMostHeads = 64;  // interim responses that nobody has read
+constexpr std::int64_t kMostWidened = 32 * 1024 * 1024;  // what all windows of a connection may have grown by
+constexpr unsigned kMostInterim = 4;                     // responses that the connection has not taken yet
+constexpr std::size_t kMostHeads = 64;                   // interim responses that nobody has read
 
 std::uint32_t code_of(Errc why, bool server, bool tunnel) {
   switch (why) {
@@ -48,6 +50,7 @@ Stream::~Stream() {
   }
   unlink();
   connection_.head_bytes_ -= head_size_;
+  connection_.widened_ -= window_ - connection_.options().stream_window;
   connection_.reader().recycle(std::move(message_));
   --connection_.live_;
   connection_.stream_gone();
@@ -159,7 +162,7 @@ void Stream::closed(std::uint32_t code) {
 
 void Stream::lost(Error error) {
   // Like a kept HTTP/1 connection that turns out closed: the request was on its way when the connection went.
-  if (!is_server()) error.retryable = unprocessed_ || (idempotent_ && id_ > 1 && first_head_ && !arrived_ && !message_read_);
+  if (!is_server()) error.retryable = unprocessed_ || (idempotent_ && id_ > 1 && connection_.heard_ == heard_before_);
   open_ = false;
   reset_after_head_ = 0;
   fail(std::move(error));
@@ -177,13 +180,18 @@ void Stream::fail(Error error) {
   if (on_hang_up_) std::exchange(on_hang_up_, nullptr)(hang_up_argument_);
 }
 
-ssize_t Stream::pull(std::size_t length, std::uint32_t& flags) {
-  body_asked_ = true;
-  if (reset_after_head_ != 0) {
-    submit_reset(std::exchange(reset_after_head_, 0));
-    writable_.set();
-    return NGHTTP2_ERR_DEFERRED;
+// A HEADERS frame is on its way: interim ones first, then the final one.
+void Stream::head_sent() {
+  writable_.set();
+  if (interim_unsent_ > 0) {
+    --interim_unsent_;
+  } else if (head_written_) {
+    head_sent_ = true;
+    if (reset_after_head_ != 0) submit_reset(std::exchange(reset_after_head_, 0));
   }
+}
+
+ssize_t Stream::pull(std::size_t length, std::uint32_t& flags) {
   const std::size_t held = out_.size() + source_.size();
   if (held == 0 && !out_ended_) {
     deferred_ = true;
@@ -267,8 +275,10 @@ void Stream::give_credit(std::size_t size) {
   nghttp2_session* const session = connection_.session().get();
   nghttp2_session_consume_stream(session, id_, size);
   const auto window = static_cast<std::uint64_t>(window_);
-  if (in_.empty() && received_ > 2 * window && window_ < connection_.options().most_window) {
-    window_ = std::min(window_ * 4, connection_.options().most_window);
+  const std::int32_t wider = std::min(window_ * 4, connection_.options().most_window);
+  if (in_.empty() && received_ > 2 * window && wider > window_ && connection_.widened_ + wider - window_ <= kMostWidened) {
+    connection_.widened_ += wider - window_;
+    window_ = wider;
     nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, id_, window_);
   }
   connection_.want_write();
@@ -291,6 +301,14 @@ Task<Result<void>> Stream::write_head(const Head& head, Next next) {
   nghttp2_session* const session = connection_.session().get();
   int outcome = 0;
   if (head.is_interim()) {
+    // A client that does not read gets no more of them.
+    while (interim_unsent_ >= kMostInterim && !failed_ && open_) {
+      writable_.clear();
+      co_await writable_;
+    }
+    if (failed_) co_return error_;
+    lines.response(head);  // the connection's: others may have used it meanwhile
+    ++interim_unsent_;
     outcome = nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, id_, nullptr, lines.data(), lines.size(), nullptr);
   } else {
     head_written_ = true;
@@ -320,6 +338,7 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
     co_return error;
   }
   id_ = id;
+  heard_before_ = connection_.heard_;
   open_ = true;
   out_ended_ = end;
   connection_.want_write();
@@ -367,7 +386,7 @@ Task<void> Stream::settle() {
 void Stream::reset(Errc why) noexcept {
   if (failed_) return;
   const std::uint32_t code = code_of(why, is_server(), connect_);
-  if (open_ && head_written_ && !body_asked_ && !out_ended_) {
+  if (open_ && head_written_ && !head_sent_ && !out_ended_) {
     // A reset would overtake the head, and the client would not learn what it was told.
     reset_after_head_ = code;
     send_more();

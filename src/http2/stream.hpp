@@ -60,6 +60,7 @@ class Stream final : public http::Stream, public Link {
   void lost(Error error);
   // Everything that is not complete fails.
   void fail(Error error);
+  void head_sent();
   void end_sent() { end_sent_ = true, writable_.set(); }
   void take_request(Result<void> read, bool end);
   void take_response(bool end);
@@ -82,7 +83,7 @@ class Stream final : public http::Stream, public Link {
   bool out_ended_ = false;     // ours is, as far as it was written here
   bool end_sent_ = false;      // ... and the connection has taken it
   bool head_written_ = false;  // server: the final one
-  bool body_asked_ = false;    // so the head is on its way
+  bool head_sent_ = false;     // ... and it is on its way
   bool deferred_ = false;      // nghttp2 waits for send_more()
   bool failed_ = false;        // error_ says why
   bool reset_sent_ = false;    // RST_STREAM was submitted
@@ -91,6 +92,8 @@ class Stream final : public http::Stream, public Link {
   bool idempotent_ = false;
   bool stopped_ = false;  // see interrupt_body()
   std::uint32_t reset_after_head_ = 0;
+  unsigned interim_unsent_ = 0;     // server: heads that the connection has not taken yet
+  std::uint64_t heard_before_ = 0;  // client: by the connection, when the request was written
 
   std::size_t head_size_ = 0;  // server: of the request's, as connection_ counts it
   http::Head message_;         // what read_head() gives

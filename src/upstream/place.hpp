@@ -33,6 +33,7 @@ struct Place {
   Link waiting;
   bool opening = false;      // a connection that may turn out HTTP/2
   bool http1 = false;        // it chose HTTP/1.1 though offered HTTP/2, the last time
+  bool needs_http1 = false;  // it said so (HTTP_1_1_REQUIRED)
   bool no_upgrades = false;  // its HTTP/2 does not take extended CONNECT
   bool h2c = false;
 

@@ -44,7 +44,7 @@ Place& Pool::place_of(const Origin& origin) {
 Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted) {
   Place& place = place_of(origin);
   Lease lease;
-  while (true) {
+  for (int tries = 0;;) {
     if (wanted.checked && std::exchange(wanted.checked, false) && !place.shared.empty()) {
       // News of a closed connection may be there already: its reader runs first.
       for (const auto& one : place.shared) one->connection.look();
@@ -57,7 +57,9 @@ Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted) {
       auto opened = co_await open(place, offer, wanted, lease);
       if (!opened) co_return opened.error();
       if (lease) co_return std::move(lease);
-      continue;  // an upgrade, on a connection that is to say first whether it takes them
+      // An upgrade, on a connection that is to say first whether it takes them. One that says so and has no room is no use.
+      if (++tries < 3) continue;
+      co_return upstream_error(make_error(Errc::limit, "new connections take no streams"), origin);
     }
     Waiter waiter;
     waiter.link_after(place.waiting);
@@ -67,13 +69,15 @@ Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted) {
 }
 
 Pool::Offer Pool::offer_to(const Place& place, const Wanted& wanted) const {
-  if (!options_.offer_http2) return Offer::http1;
+  if (!options_.offer_http2 || place.needs_http1) return Offer::http1;
   if (wanted.upgrade && place.no_upgrades) return Offer::http1;
   if (place.h2c) return Offer::h2c;
   return place.origin.tls ? Offer::both : Offer::http1;
 }
 
 bool Pool::take_shared(Place& place, const Wanted& wanted, Lease& lease) {
+  for (const auto& one : place.shared) place.needs_http1 = place.needs_http1 || one->connection.http1_required();
+  if (place.needs_http1) return false;
   for (const auto& one : place.shared) {
     if (one->serial <= wanted.newer_than || one->connection.room() == 0) continue;
     if (wanted.upgrade) {
@@ -108,10 +112,18 @@ bool Pool::take_kept(Place& place, const Wanted& wanted, Lease& lease) {
 Task<Result<void>> Pool::open(Place& place, Offer offer, const Wanted& wanted, Lease& lease) {
   // Where the protocol is known to be HTTP/1.1 everybody opens connections of their own.
   const bool alone = offer == Offer::h2c || (offer == Offer::both && !place.http1);
+  // Even where connecting throws, nobody may be left waiting for it.
+  struct Opener {
+    Place* place;
+    ~Opener() {
+      if (!place) return;
+      place->opening = false;
+      place->wake();
+    }
+  } opener{alone ? &place : nullptr};
   if (alone) place.opening = true;
   auto transport =
       co_await connect(place.origin, offer == Offer::both ? kBoth : kHttp1, wanted.timed ? &lease.opening_ : nullptr);
-  if (alone) place.opening = false;
   if (!transport) {
     const Error error = transport.error();
     if (alone) place.wake(&error);
@@ -133,14 +145,13 @@ Task<Result<void>> Pool::open(Place& place, Offer offer, const Wanted& wanted, L
     lease.kept_.reset(new Kept{this, &place, serial, http1::ClientConnection(std::move(*transport), options_.http1)});
     lease.serial_ = serial;
   }
-  if (alone) place.wake();
   co_return Result<void>{};
 }
 
 Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
   Place& place = *static_cast<Place*>(shared->connection.owner());
   co_await shared->connection.run();
-  if (shared->connection.http1_required()) place.http1 = true;
+  place.needs_http1 = place.needs_http1 || shared->connection.http1_required();
   std::erase(place.shared, shared);
   // Who waits for the first word of a peer that never said one would only wait for the next one like it.
   const Error error = upstream_error(shared->connection.failure(), place.origin);
