@@ -95,7 +95,8 @@ bool Pool::take_shared(Place& place, const Wanted& wanted, Lease& lease) {
 }
 
 bool Pool::take_kept(Place& place, const Wanted& wanted, Lease& lease) {
-  while (!place.idle.empty() && place.idle.back()->serial > wanted.newer_than) {
+  if (wanted.newer_than != 0) return false;  // another kept one may have been closed as well
+  while (!place.idle.empty()) {
     auto kept = std::move(place.idle.back());
     place.idle.pop_back();
     kept->connection.watch_idle(nullptr, nullptr, milliseconds(0));

@@ -10,7 +10,7 @@ namespace {
 
 struct Setup {
   Workspace workspace;
-  Proxy proxy{{"--upstream-h2c", "127.0.0.1"}, &workspace};
+  Proxy proxy{{"--upstream-h2c", "127.0.0.1", "--threads", "1"}, &workspace};
   Context context = context_to(proxy, "h2c", workspace.http_port());
   std::int64_t fds = 0;
 

@@ -21,7 +21,7 @@ std::string upgrade(const Upstream& upstream, const Context& context) {
 TEST_CASE(
     "h2 review: a context is released, or the proxy stopped, while a request whose client has left waits for its connection") {
   Upstream silent;  // takes the connection, and says nothing to the TLS handshake
-  Proxy proxy({"--resolve", fmt::format("*.cmux.test=127.0.0.1:{}", silent.port()), "--tls-timeout", "2s"});
+  Proxy proxy({"--resolve", fmt::format("*.cmux.test=127.0.0.1:{}", silent.port()), "--tls-timeout", "2s", "--threads", "1"});
   const Context context =
       proxy.context({"--dedicated-port", "--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test"});
   const auto open_requests = [&] { return number_in(proxy.api("GET", "/v1/status").json().at("requests").as_object(), "open"); };
@@ -41,7 +41,7 @@ TEST_CASE(
 }
 
 TEST_CASE("h2 review: an upgrade to a peer that takes no streams is refused after a few tries") {
-  Proxy proxy({"--upstream-h2c", "127.0.0.1"});
+  Proxy proxy({"--upstream-h2c", "127.0.0.1", "--threads", "1"});
   const Context context = proxy.context();
   Upstream upstream;
   Client client = proxy.connect();
@@ -90,7 +90,7 @@ TEST_CASE("h2 review: interim responses that a client does not read stay where t
 }
 
 TEST_CASE("h2 review: a reset behind the head reaches a client whose window is empty") {
-  Proxy proxy({"--upstream-h2c", "127.0.0.1"});
+  Proxy proxy({"--upstream-h2c", "127.0.0.1", "--threads", "1"});
   const Context context = proxy.context();
   Upstream upstream;
   ClientSide client(proxy.connect(), settings({{kInitialWindow, 0}}) +
@@ -103,7 +103,7 @@ TEST_CASE("h2 review: a reset behind the head reaches a client whose window is e
 }
 
 TEST_CASE("h2 review: cookies arrive whole, with whatever blanks") {
-  Proxy proxy({"--upstream-h2c", "127.0.0.1"});
+  Proxy proxy({"--upstream-h2c", "127.0.0.1", "--threads", "1"});
   const Context context = proxy.context();
   Upstream upstream;
   Client client = proxy.connect();
@@ -143,7 +143,7 @@ TEST_CASE("h2 review: extended CONNECT is to protocols that HTTP/1 would upgrade
 }
 
 TEST_CASE("h2 review: a status below 100 is none") {
-  Proxy proxy({"--upstream-h2c", "127.0.0.1"});
+  Proxy proxy({"--upstream-h2c", "127.0.0.1", "--threads", "1"});
   const Context context = proxy.context();
   Upstream upstream;
   std::unique_ptr<ServerSide> server;
@@ -157,7 +157,7 @@ TEST_CASE("h2 review: a status below 100 is none") {
 }
 
 TEST_CASE("h2 review: who requires HTTP/1.1 gets it") {
-  Proxy proxy({"--upstream-h2c", "127.0.0.1"});
+  Proxy proxy({"--upstream-h2c", "127.0.0.1", "--threads", "1"});
   const Context context = proxy.context();
   Upstream upstream;
   Client client = proxy.connect();

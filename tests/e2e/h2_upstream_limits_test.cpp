@@ -13,7 +13,7 @@ const Lines kOk{{":status", "200"}};
 
 struct Setup {
   explicit Setup(Strings flags = {})
-      : proxy((flags.insert(flags.end(), {"--upstream-h2c", "127.0.0.1"}), flags)), context(proxy.context()) {}
+      : proxy((flags.insert(flags.end(), {"--upstream-h2c", "127.0.0.1", "--threads", "1"}), flags)), context(proxy.context()) {}
   Proxy proxy;
   Context context;
   Upstream upstream;

@@ -131,6 +131,26 @@ TEST_CASE("fresh opens another one, and both are kept") {
   CHECK(world.pool.idle_count() == 2);
 }
 
+namespace {
+
+Task<void> retry_after(World& world, std::uint64_t failed, bool& reused) {
+  Wanted out;
+  out.newer_than = failed;
+  auto lease = co_await world.pool.acquire(world.origin, out);
+  reused = !lease || lease->opening().reused;
+}
+
+}  // namespace
+
+TEST_CASE("a retry gets a new connection, though a kept one be newer than the one that failed") {
+  World world;
+  ask(world, {allowed, fresh});
+  CHECK(world.pool.idle_count() == 2);
+  bool reused = true;
+  run(world.loop, retry_after(world, 1, reused));
+  CHECK_FALSE(reused);
+}
+
 TEST_CASE("no more than max_idle are kept") {
   World world;
   world.options.max_idle = 2;
