@@ -71,6 +71,7 @@ class Fields {
 
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
   void add(Name name, std::string_view value) { add(text_of(name), value, name); }
+  void add(std::string_view name, std::string_view value, Name known);  // known: name_of(name)
   // Replaces the first line of that name and removes the others; adds one where there is none.
   void set(Name name, std::string_view value);
   void set(std::string_view name, std::string_view value);
@@ -116,7 +117,6 @@ class Fields {
   Field field(const Entry& entry) const {
     return {{text_.data() + entry.name_at, entry.name_size}, {text_.data() + entry.value_at, entry.value_size}, entry.known};
   }
-  void add(std::string_view name, std::string_view value, Name known);
   Entry appended(std::string_view name, std::string_view value, Name known);
 
   std::string text_;

@@ -118,7 +118,7 @@ void HeadReader::line(std::string_view name, std::string_view value, const http:
     default: break;
   }
   if (block_ == Block::trailers && !http::allowed_in_trailers({name, value, known})) return;
-  head_.fields.add(name, value);
+  head_.fields.add(name, value, known);
 }
 
 void HeadReader::pseudo(std::string_view name, std::string_view value) {
