@@ -108,19 +108,26 @@ Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr
   co_return std::move(secured);
 }
 
+// Ends the client's TLS here, with a certificate for `host`, and serves what is inside it.
+Task<void> serve_tls(Worker& worker, std::unique_ptr<net::Transport> transport, std::string host, Entrance& entrance) {
+  transport = co_await accept_tls(worker, std::move(transport), std::move(host));
+  if (!transport) co_return;
+  // Who does not say "h2" in ALPN may still know beforehand, but nobody speaks TLS inside TLS.
+  Protocol protocol = Protocol::http2;
+  if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
+  if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
+  co_await serve_requests(worker, std::move(transport), entrance, protocol);
+}
+
 }  // namespace
 
 Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance) {
-  Protocol protocol = co_await first_protocol(worker, *transport);
+  const Protocol protocol = co_await first_protocol(worker, *transport);
   if (protocol == Protocol::unknown) co_return;
   if (protocol == Protocol::tls) {
-    const std::string address = transport->local().ip();
-    transport = co_await accept_tls(worker, std::move(transport), address);
-    if (!transport) co_return;
-    // Who does not say "h2" in ALPN may still know beforehand, but nobody speaks TLS inside TLS.
-    protocol = Protocol::http2;
-    if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
-    if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
+    std::string address = transport->local().ip();
+    co_await serve_tls(worker, std::move(transport), std::move(address), entrance);
+    co_return;
   }
   co_await serve_requests(worker, std::move(transport), entrance, protocol);
 }
@@ -159,14 +166,9 @@ Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> tra
     co_await refuse_tls(*transport, "TLS inside tunnels is not intercepted here (--no-intercept)");
     co_return;
   }
-  const std::string host = entrance.tunnel->host;
-  transport = co_await accept_tls(worker, std::move(transport), host);
-  if (!transport) co_return;
   entrance.scheme = "https";
-  Protocol protocol = Protocol::http2;
-  if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
-  if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
-  co_await serve_requests(worker, std::move(transport), entrance, protocol);
+  std::string host = entrance.tunnel->host;
+  co_await serve_tls(worker, std::move(transport), std::move(host), entrance);
 }
 
 Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance, Protocol protocol) {
