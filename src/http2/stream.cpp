@@ -295,19 +295,17 @@ Task<Result<void>> Stream::write_head(const Head& head, Next next) {
   // A tunnel's request has an end in HTTP/1's terms alone.
   const bool end = next == Next::end && !(head.is_connect() && !is_server());
   if (!is_server()) co_return co_await write_request(head, end);
+  nghttp2_session* const session = connection_.session().get();
+  // A client that does not read gets no more interim ones.
+  while (head.is_interim() && interim_unsent_ >= kMostInterim && !failed_ && open_) {
+    writable_.clear();
+    co_await writable_;
+  }
   if (failed_) co_return error_;
   HeadWriter& lines = connection_.writer();
   lines.response(head);
-  nghttp2_session* const session = connection_.session().get();
   int outcome = 0;
   if (head.is_interim()) {
-    // A client that does not read gets no more of them.
-    while (interim_unsent_ >= kMostInterim && !failed_ && open_) {
-      writable_.clear();
-      co_await writable_;
-    }
-    if (failed_) co_return error_;
-    lines.response(head);  // the connection's: others may have used it meanwhile
     ++interim_unsent_;
     outcome = nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, id_, nullptr, lines.data(), lines.size(), nullptr);
   } else {
