@@ -2,9 +2,11 @@
 
 find_program(CMUX_CCACHE ccache)
 if(CMUX_CCACHE)
-  # Precompiled headers need these; without them ccache would never hit.
+  # Precompiled headers need the sloppiness; without it ccache would never hit. The base makes other checkouts hit, too: a fresh clone
+  # of what was built before compiles nothing.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CMUX_CCACHE})
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CMUX_CCACHE})
 endif()
 
 add_library(cmux_options INTERFACE)
