@@ -2,11 +2,11 @@
 
 find_program(CMUX_CCACHE ccache)
 if(CMUX_CCACHE)
-  # Precompiled headers need the sloppiness; without it ccache would never hit. The base makes other checkouts hit, too: a fresh clone
-  # of what was built before compiles nothing.
+  # Precompiled headers need the sloppiness; without it ccache would never hit. The base and the sums make other checkouts hit, too: a
+  # fresh clone of what was built before compiles nothing.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CMUX_CCACHE})
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_PCH_EXTSUM=1 ${CMUX_CCACHE})
 endif()
 
 add_library(cmux_options INTERFACE)
@@ -26,6 +26,19 @@ if(CMUX_PORTABLE_POLLER)
   target_compile_definitions(cmux_options INTERFACE CMUX_PORTABLE_POLLER=1)
 endif()
 
+# target_precompile_headers(), and a sum by which ccache knows the result: the compiler never writes the same file twice. Its own
+# headers must not be among them, since the sum would not notice their change.
+function(cmux_precompile target)
+  target_precompile_headers(${target} PRIVATE ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    set(ending gch)
+  else()
+    set(ending pch)
+  endif()
+  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}.dir/cmake_pch.hxx.${ending}.sum
+    "${ARGN} ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} boost ${Boost_VERSION} fmt ${fmt_VERSION} CLI11 ${CLI11_VERSION}\n")
+endfunction()
+
 function(cmux_layer name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
@@ -37,7 +50,7 @@ function(cmux_layer name)
   target_include_directories(cmux_${name} PUBLIC ${root})
   target_link_libraries(cmux_${name} PUBLIC ${ARG_LINK} PRIVATE cmux_options)
   if(name STREQUAL "base")
-    target_precompile_headers(cmux_base PRIVATE
+    cmux_precompile(cmux_base
       <algorithm> <array> <chrono> <coroutine> <cstdint> <cstring> <functional> <map> <memory> <optional> <span> <string>
       <string_view> <unordered_map> <utility> <vector> <fmt/format.h> <boost/system/result.hpp>)
   else()
