@@ -14,9 +14,9 @@
 #include "app/doors.hpp"
 #include "app/metrics.hpp"
 #include "app/proxy_options.hpp"
-#include "app/signals.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
+#include "base/signals.hpp"
 #include "base/time_text.hpp"
 #include "net/listener.hpp"
 #include "policy/credentials.hpp"
@@ -36,13 +36,14 @@ class Server final : public admin::Instance {
   Server(const Settings& settings, const std::function<Result<Settings>()>& reload) : settings_(settings), reload_(reload) {}
 
   int run(const std::function<void(const std::string&, const std::string&)>& print_ready) {
+    Signals signals{SIGINT, SIGTERM, SIGHUP};
     if (auto started = start(); !started) {
       log::error("{}", started.error().detail);
       return 1;
     }
-    Signals signals([this](int number) { on_signal(number); });
     announce(print_ready);
-    scope_.spawn(signals.run());
+    std::function<void(int)> take = [this](int number) { on_signal(number); };
+    scope_.spawn(signals.run(std::move(take)));
     scope_.spawn(serve_admin());
     loop_.run();
     signals.close();
@@ -146,7 +147,10 @@ class Server final : public admin::Instance {
     make_options();
     for (unsigned i = 0; i < settings_.threads; ++i)
       workers_.push_back(std::make_unique<proxy::Worker>(options_, [this](proxy::Record done) { take_record(std::move(done)); }));
-    for (auto& worker : workers_) worker->start();
+    {
+      const SignalsBlocked blocked;  // in the workers
+      for (auto& worker : workers_) worker->start();
+    }
     std::vector<proxy::Worker*> all;
     for (auto& worker : workers_) all.push_back(worker.get());
     workers_.front()->post([this, all] { workers_.front()->accept(proxy_listener_, all, nullptr); });

@@ -15,6 +15,7 @@ std::string_view name_of(Errc code) {
     case Errc::refused: return "refused";
     case Errc::unreachable: return "unreachable";
     case Errc::dns: return "dns";
+    case Errc::dns_timeout: return "dns-timeout";
     case Errc::connect_timeout: return "connect-timeout";
     case Errc::timeout: return "timeout";
     case Errc::tls: return "tls";

@@ -15,6 +15,7 @@ enum class Errc : std::uint8_t {
   refused,      // connection refused
   unreachable,  // no route, network down
   dns,          // the name does not resolve
+  dns_timeout,  // nobody said in time whether it does
   connect_timeout,
   timeout,      // the peer did not go on in time
   tls,          // handshake or record failure

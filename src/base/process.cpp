@@ -1,58 +1,89 @@
 #include "base/process.hpp"
 
-#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <cerrno>
-#ifdef __linux__
+
+#include "base/loop.hpp"
+#if CMUX_LINUX
+#include <poll.h>
 #include <sys/syscall.h>
 #endif
 
 namespace cmux {
+
+#if CMUX_LINUX
+
 namespace {
 
-constexpr milliseconds kInterval{200};
-
-int open_process([[maybe_unused]] pid_t pid) {
-#if defined(__linux__) && defined(SYS_pidfd_open)
-  return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));  // closed on exec by itself
-#else
-  return -1;
-#endif
-}
-
-bool has_ended(int descriptor) {
-  pollfd one{descriptor, POLLIN, 0};
-  return ::poll(&one, 1, 0) == 1;
-}
+// It pins the process, so that a reused number is not mistaken for it, and is readable once the process has ended, even as a
+// zombie. Closed on exec by itself. -1: there is no such process, or no descriptor left.
+int open_process(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
 
 }  // namespace
 
 bool process_runs(pid_t pid) {
   const int descriptor = open_process(pid);
   if (descriptor < 0) return kill(pid, 0) == 0 || errno == EPERM;
-  const bool ended = has_ended(descriptor);  // a zombie has ended
+  pollfd one{descriptor, POLLIN, 0};
+  const bool ended = ::poll(&one, 1, 0) == 1;
   close(descriptor);
   return !ended;
 }
 
-// The pidfd pins the process, so that a reused number is not mistaken for it, and it tells of a zombie. It is asked at intervals:
-// contexts with an owner are few, and one way of waiting serves all systems.
+#else
+
+bool process_runs(pid_t pid) { return kill(pid, 0) == 0 || errno == EPERM; }
+
+#endif
+
+// Shared with the wait, which comes back even when it was cancelled.
+struct ProcessWatch::State : std::enable_shared_from_this<State> {
+  State(pid_t watched, void (*call)(void*), void* with) : pid(watched), callback(call), argument(with) {}
+
+  void begin() {
+#if CMUX_LINUX
+    const int opened = open_process(pid);
+    if (opened >= 0) {
+      descriptor.assign(opened);
+      descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                            [self = shared_from_this()](const boost::system::error_code&) { self->tell(); });
+      return;
+    }
+    if (errno == ESRCH) return boost::asio::post(Loop::current().context(), [self = shared_from_this()] { self->tell(); });
+#endif
+    again.after(kInterval);
+  }
+  void tell() {
+    if (callback) std::exchange(callback, nullptr)(argument);
+  }
+  static void look(void* self) {
+    auto& me = *static_cast<State*>(self);
+    if (process_runs(me.pid)) return me.again.after(kInterval);
+    me.tell();
+  }
+
+  static constexpr milliseconds kInterval{200};
+  pid_t pid;
+  void (*callback)(void*);
+  void* argument;
+  boost::asio::posix::stream_descriptor descriptor{Loop::current().context()};
+  Deadline again{look, this};
+};
+
 ProcessWatch::ProcessWatch(pid_t pid, void (*callback)(void*), void* argument)
-    : pid_(pid), callback_(callback), argument_(argument), again_(poll, this), descriptor_(open_process(pid)) {
-  again_.after(kInterval);
+    : state_(std::make_shared<State>(pid, callback, argument)) {
+  state_->begin();
 }
 
 ProcessWatch::~ProcessWatch() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
-void ProcessWatch::poll(void* self) {
-  auto& me = *static_cast<ProcessWatch*>(self);
-  const bool ended = me.descriptor_ >= 0 ? has_ended(me.descriptor_) : kill(me.pid_, 0) != 0 && errno == ESRCH;
-  if (ended) return me.callback_(me.argument_);
-  me.again_.after(kInterval);
+  state_->callback = nullptr;
+  state_->again.cancel();
+  state_->descriptor.close();
 }
 
 }  // namespace cmux

@@ -1,15 +1,16 @@
-// Watching another process for its end: a pidfd on Linux, polling elsewhere.
+// Watching another process for its end: Linux tells through a pidfd, other systems are asked at intervals.
 #pragma once
 
 #include <sys/types.h>
 
-#include "base/loop.hpp"
+#include <memory>
 
 namespace cmux {
 
 bool process_runs(pid_t pid);
 
-// Calls back once on the loop's thread when the process has ended; at the latest a second later. Destroying it ends the watch.
+// Calls back once on the loop's thread when the process has ended, never within the constructor; where the system is asked at
+// intervals, half a second later at the most. Destroying it ends the watch.
 class ProcessWatch {
  public:
   ProcessWatch(pid_t pid, void (*callback)(void*), void* argument);
@@ -17,12 +18,8 @@ class ProcessWatch {
   ProcessWatch(const ProcessWatch&) = delete;
 
  private:
-  static void poll(void* self);
-  pid_t pid_;
-  void (*callback_)(void*);
-  void* argument_;
-  Deadline again_;
-  int descriptor_ = -1;
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace cmux

@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "base/await.hpp"
+#include "net/asio.hpp"
+
 namespace cmux::net {
 namespace {
 
@@ -16,39 +19,38 @@ struct Race {
   std::optional<Error> error;  // of the last attempt that failed
   unsigned open = 0;
   bool over = false, expired = false;
-  std::vector<Pollable*> waiting;
+  std::vector<AsioSocket*> waiting;
 
   void end() {
     over = true;
-    for (Pollable* pollable : waiting) pollable->writable.set();
+    boost::system::error_code ignored;
+    for (AsioSocket* socket : waiting) socket->close(ignored);
   }
 };
 
+Task<boost::system::error_code> connect(Race& race, AsioSocket& socket, Endpoint endpoint) {
+  auto opened = Socket::open(endpoint.storage.ss_family);
+  if (!opened) co_return boost::system::error_code(errno, boost::system::system_category());
+  const auto to = to_asio(endpoint);
+  boost::system::error_code failed;
+  socket.assign(to.protocol(), opened->get(), failed);
+  if (failed) co_return failed;
+  opened->release();
+  race.waiting.push_back(&socket);
+  failed = co_await socket.async_connect(to, awaited);
+  std::erase(race.waiting, &socket);
+  co_return failed;
+}
+
 Task<void> attempt(Race& race, Endpoint endpoint) {
   ++race.open;
-  auto opened = Socket::open(endpoint.storage.ss_family);
-  int number = opened ? 0 : errno;
-  if (opened && ::connect(opened->get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) != 0)
-    number = errno;
-  if (number == EINPROGRESS) {
-    Pollable pollable;
-    pollable.fd = opened->get();
-    Loop::current().watch(pollable);
-    race.waiting.push_back(&pollable);
-    co_await pollable.writable;
-    std::erase(race.waiting, &pollable);
-    Loop::current().unwatch(pollable);
-    socklen_t size = sizeof number;
-    getsockopt(opened->get(), SOL_SOCKET, SO_ERROR, &number, &size);
-  }
+  AsioSocket socket(Loop::current().context());
+  auto failed = co_await connect(race, socket, endpoint);
   --race.open;
   if (race.over) co_return;
-  if (number != 0) {
-    race.error = from_errno(number, fmt::format("connect to {}", endpoint.text()));
-  } else {
-    race.winner = std::move(*opened);
-    race.end();
-  }
+  if (!failed) race.winner = Socket(socket.release(failed));
+  if (failed) race.error = from_errno(failed.value(), fmt::format("connect to {}", endpoint.text()));
+  else race.end();
   race.progress.set();
 }
 
@@ -79,15 +81,17 @@ Task<Result<Socket>> race(std::vector<Endpoint> endpoints, milliseconds timeout)
 
 Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const std::string& host, std::uint16_t port,
                                                     const DialOptions& options, DialTiming* timing) {
-  const auto start = timing ? Clock::now() : Clock::time_point{};
-  auto endpoints = co_await resolver.resolve(host, port);
-  const auto resolved = timing ? Clock::now() : Clock::time_point{};
+  const auto start = Clock::now();
+  auto endpoints = co_await resolver.resolve(host, port, options.timeout, options.client);
+  const auto resolved = Clock::now();
   if (!endpoints) co_return endpoints.error();
   if (options.is_own)
     for (const Endpoint& endpoint : *endpoints)
       if (options.is_own(endpoint))
         co_return make_error(Errc::loop, fmt::format("{} is this proxy's own address", endpoint.text()));
-  auto socket = co_await race(std::move(*endpoints), options.timeout);
+  milliseconds left = options.timeout;
+  if (left.count() > 0) left = std::max(left - std::chrono::duration_cast<milliseconds>(resolved - start), milliseconds(1));
+  auto socket = co_await race(std::move(*endpoints), left);
   if (!socket) {
     Error error = socket.error();
     error.retryable = true;

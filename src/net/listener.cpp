@@ -11,10 +11,21 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/ip/v6_only.hpp>
+
+#include "base/await.hpp"
 #include "base/log.hpp"
+#include "net/asio.hpp"
 
 namespace cmux::net {
+
+struct Accepting {
+  AsioAcceptor acceptor{Loop::current().context()};
+};
+
 namespace {
+
+constexpr int kBacklog = 4096, kATurn = 16;
 
 const char* path_of(const Endpoint& endpoint) { return reinterpret_cast<const sockaddr_un*>(&endpoint.storage)->sun_path; }
 
@@ -22,29 +33,39 @@ const char* path_of(const Endpoint& endpoint) { return reinterpret_cast<const so
 bool nobody_answers(const Endpoint& endpoint) {
   struct stat info {};
   if (lstat(path_of(endpoint), &info) != 0 || !S_ISSOCK(info.st_mode)) return false;  // somebody's file: not ours to remove
-  auto probe = Socket::open(AF_UNIX);
-  return probe && ::connect(probe->get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) != 0 &&
-         errno == ECONNREFUSED;
+  AsioSocket probe(Loop::current().context());
+  boost::system::error_code failed;
+  probe.connect(to_asio(endpoint), failed);
+  return failed == boost::asio::error::connection_refused;
 }
 
+void bind_and_listen(AsioAcceptor& acceptor, const Endpoint& endpoint, boost::system::error_code& failed) {
+  using boost::asio::socket_base;
+  if (!failed && !endpoint.is_unix()) acceptor.set_option(socket_base::reuse_address(true), failed);
+  if (!failed && endpoint.storage.ss_family == AF_INET6) acceptor.set_option(boost::asio::ip::v6_only(true), failed);
+  const mode_t mask = endpoint.is_unix() ? umask(0177) : 0;
+  if (!failed) acceptor.bind(to_asio(endpoint), failed);
+  if (endpoint.is_unix()) umask(mask);
+  if (!failed) acceptor.listen(kBacklog, failed);
+}
+
+// Bound where it is made; accepted from by whichever loop runs it.
 Result<Socket> bind_once(const Endpoint& endpoint) {
+  if (endpoint.is_unix() && nobody_answers(endpoint)) unlink(path_of(endpoint));
   auto socket = Socket::open(endpoint.storage.ss_family);
   if (!socket) return socket.error();
-  const int on = 1;
-  if (!endpoint.is_unix()) setsockopt(socket->get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (endpoint.storage.ss_family == AF_INET6) setsockopt(socket->get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (endpoint.is_unix() && nobody_answers(endpoint)) unlink(path_of(endpoint));
-  const mode_t mask = endpoint.is_unix() ? umask(0177) : 0;
-  const int bound = ::bind(socket->get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size);
-  const int number = errno;
-  if (endpoint.is_unix()) umask(mask);
-  if (bound != 0 || ::listen(socket->get(), 4096) != 0) {
-    const int why = bound != 0 ? number : errno;
-    Error error = from_errno(why, fmt::format("listen on {}", endpoint.text()));
-    error.retryable = why == EADDRINUSE;
-    return error;
+  AsioAcceptor acceptor(Loop::current().context());
+  boost::system::error_code failed;
+  acceptor.assign(to_asio(endpoint).protocol(), socket->get(), failed);
+  if (!failed) {
+    bind_and_listen(acceptor, endpoint, failed);
+    boost::system::error_code ignored;
+    acceptor.release(ignored);  // it stays in `socket`
   }
-  return socket;
+  if (!failed) return socket;
+  Error error = from_errno(failed.value(), fmt::format("listen on {}", endpoint.text()));
+  error.retryable = failed == boost::asio::error::address_in_use;
+  return error;
 }
 
 }  // namespace
@@ -88,36 +109,39 @@ Result<std::unique_ptr<Listener>> Listener::bind(const Endpoint& wanted, unsigne
   }
 }
 
+Listener::Listener(Socket socket, Endpoint endpoint) : socket_(std::move(socket)), endpoint_(endpoint) {}
+
 Listener::~Listener() {
   if (endpoint_.is_unix()) unlink(path_of(endpoint_));
 }
 
 Task<void> Listener::run(std::function<void(Socket)> take) {
-  pollable_.fd = socket_.get();
-  Loop::current().watch(pollable_);
+  accepting_ = std::make_unique<Accepting>();
+  AsioAcceptor& acceptor = accepting_->acceptor;
+  acceptor.assign(to_asio(endpoint_).protocol(), socket_.release());
   while (!closed_) {
-    co_await pollable_.readable;
-    if (closed_) break;
+    const auto failed = co_await acceptor.async_wait(AsioAcceptor::wait_read, awaited);
+    if (closed_ || failed) break;
     // A few a turn, so that a flood of connections does not hold up those that are there.
-    for (int turn = 0; turn < 16 && pollable_.readable.is_set(); ++turn) {
-      auto socket = Socket::accept(socket_.get());
+    for (int turn = 0; turn < kATurn && !closed_; ++turn) {
+      auto socket = Socket::accept(acceptor.native_handle());
       if (!socket) {
         log::warn("{}: waiting for descriptors to become free", socket.error().detail);
         co_await sleep_for(milliseconds(100));
         break;
       }
-      if (!*socket) pollable_.readable.clear();
-      else take(std::move(*socket));
+      if (!*socket) break;
+      take(std::move(*socket));
     }
-    co_await Yield{};
   }
-  Loop::current().unwatch(pollable_);
-  socket_ = Socket();
+  accepting_.reset();
 }
 
 void Listener::close() {
   closed_ = true;
-  pollable_.readable.set();
+  boost::system::error_code ignored;
+  if (accepting_) accepting_->acceptor.close(ignored);
+  socket_ = Socket();
 }
 
 }  // namespace cmux::net

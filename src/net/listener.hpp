@@ -26,10 +26,10 @@ class Listener {
   void close();
 
  private:
-  Listener(Socket socket, Endpoint endpoint) : socket_(std::move(socket)), endpoint_(endpoint) {}
+  Listener(Socket socket, Endpoint endpoint);
   Socket socket_;
   Endpoint endpoint_;
-  Pollable pollable_;
+  std::unique_ptr<struct Accepting> accepting_;  // while run() does
   bool closed_ = false;
 };
 

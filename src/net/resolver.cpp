@@ -1,11 +1,7 @@
 #include "net/resolver.hpp"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
-#include <cstring>
-#include <mutex>
-#include <thread>
+#include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -13,43 +9,7 @@ namespace cmux::net {
 namespace {
 
 constexpr std::chrono::seconds kGoodFor{10};
-constexpr std::size_t kMostCached = 1024, kMostRunning = 64;
-
-// Families in turn, keeping the order of the system's preference within each.
-std::vector<Endpoint> interleaved(const std::vector<Endpoint>& sorted) {
-  std::vector<Endpoint> first, second, out;
-  for (const Endpoint& endpoint : sorted)
-    (endpoint.storage.ss_family == sorted.front().storage.ss_family ? first : second).push_back(endpoint);
-  for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
-    if (i < first.size()) out.push_back(first[i]);
-    if (i < second.size()) out.push_back(second[i]);
-  }
-  return out;
-}
-
-Result<std::vector<Endpoint>> ask_system(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  const int failed = getaddrinfo(host.c_str(), nullptr, &hints, &list);
-  if (failed != 0) {
-    Error error = make_error(Errc::dns, fmt::format("cannot resolve {}: {}", host, gai_strerror(failed)));
-    error.retryable = true;
-    return error;
-  }
-  std::vector<Endpoint> found;
-  for (const addrinfo* item = list; item; item = item->ai_next) {
-    if (item->ai_family != AF_INET && item->ai_family != AF_INET6) continue;
-    Endpoint endpoint;
-    std::memcpy(&endpoint.storage, item->ai_addr, item->ai_addrlen);
-    endpoint.size = item->ai_addrlen;
-    found.push_back(endpoint);
-  }
-  freeaddrinfo(list);
-  if (found.empty()) return make_error(Errc::dns, fmt::format("cannot resolve {}: no address", host));
-  return interleaved(found);
-}
+constexpr std::size_t kMostCached = 1024;
 
 }  // namespace
 
@@ -88,30 +48,74 @@ bool matches_glob(std::string_view pattern, std::string_view text) {
   return p == pattern.size();
 }
 
-// Shared by the waiting coroutines and the thread. The thread posts to the loop for as long as the resolver lives.
-struct Resolver::Lookup {
-  std::mutex mutex;
-  Loop* loop = nullptr;  // null: nobody waits any more
-  Result<std::vector<Endpoint>> outcome = make_error(Errc::cancelled, "shutting down");
-  std::vector<Event*> waiters;  // the loop's thread alone
-  bool done = false;            // same
-
-  void finish() {
-    done = true;
-    for (Event* waiter : std::exchange(waiters, {})) waiter->set();
-  }
+struct Resolver::Waiter : Link {
+  Event woken;
+  std::optional<Lookups::Answer> answer;
+  Deadline late{[](void* self) { static_cast<Waiter*>(self)->woken.set(); }, this};
 };
 
-Resolver::Resolver(std::vector<Override> overrides) : overrides_(std::move(overrides)) {}
+// A name that is being looked up. It stays until the answer is there, even when nobody waits any more: the next one may.
+struct Resolver::Lookup {
+  ~Lookup() {
+    if (request) request->give_up();
+  }
+  Lookups::RequestPtr request;
+  Link waiters;
+  std::set<std::string> clients;  // in whose queues it stands
+};
 
-Resolver::~Resolver() {
-  for (auto& [host, lookup] : running_) {
-    std::lock_guard lock(lookup->mutex);
-    lookup->loop = nullptr;
+Resolver::Resolver(std::vector<Override> overrides, Lookups* lookups) : overrides_(std::move(overrides)), lookups_(lookups) {}
+Resolver::~Resolver() { *self_ = nullptr; }
+
+Result<Resolver::Lookup*> Resolver::look_up(const std::string& host, const std::string& client) {
+  if (!lookups_) lookups_ = &Lookups::shared();
+  std::unique_ptr<Lookup>& lookup = running_[host];
+  if (!lookup) {
+    lookup = std::make_unique<Lookup>();
+    lookup->request = std::make_shared<Lookups::Request>(
+        host, Loop::current(), [self = std::weak_ptr<Resolver*>(self_), host](Lookups::Answer answer) {
+          if (const auto alive = self.lock(); alive && *alive) (*alive)->answered(host, std::move(answer));
+        });
+  }
+  if (lookup->clients.insert(client).second) {
+    auto added = lookups_->add(lookup->request, client);
+    if (!added) {
+      lookup->clients.erase(client);
+      if (lookup->clients.empty()) running_.erase(host);
+      return added.error();
+    }
+  }
+  return lookup.get();
+}
+
+void Resolver::answered(const std::string& host, Lookups::Answer answer) {
+  const auto found = running_.find(host);
+  if (found == running_.end()) return;
+  const std::unique_ptr<Lookup> lookup = std::move(found->second);
+  running_.erase(found);
+  if (answer) keep(host, *answer);
+  while (lookup->waiters.linked()) {
+    auto* const waiter = static_cast<Waiter*>(lookup->waiters.next());
+    waiter->unlink();
+    waiter->answer = answer;
+    waiter->woken.set();
   }
 }
 
-Task<Result<std::vector<Endpoint>>> Resolver::resolve(const std::string& host, std::uint16_t port) {
+void Resolver::keep(const std::string& host, const std::vector<Endpoint>& endpoints) {
+  if (cache_.size() >= kMostCached) cache_.clear();
+  cache_[host] = {endpoints, Loop::current().now() + kGoodFor};
+}
+
+void Resolver::cancel() {
+  cancelled_ = true;
+  for (auto& [host, lookup] : running_)
+    for (Link* link = lookup->waiters.next(); link != &lookup->waiters; link = link->next())
+      static_cast<Waiter*>(link)->woken.set();
+}
+
+Task<Result<std::vector<Endpoint>>> Resolver::resolve(std::string host, std::uint16_t port, milliseconds timeout,
+                                                      std::string client) {
   std::vector<Endpoint> fixed;
   for (const Override& rule : overrides_)
     if (matches_glob(rule.pattern, host)) {
@@ -134,43 +138,25 @@ Task<Result<std::vector<Endpoint>>> Resolver::resolve(const std::string& host, s
   const auto cached = cache_.find(host);
   if (cached != cache_.end() && cached->second.until > Loop::current().now()) co_return with_port(cached->second.endpoints);
 
-  std::shared_ptr<Lookup> lookup;
-  if (const auto running = running_.find(host); running != running_.end()) {
-    lookup = running->second;
-  } else {
-    if (running_.size() >= kMostRunning)
-      co_return make_error(Errc::dns, fmt::format("cannot resolve {}: too many look-ups wait", host));
-    lookup = std::make_shared<Lookup>();
-    lookup->loop = &Loop::current();
-    running_.emplace(host, lookup);
-    const auto ask = [lookup, host] {
-      auto outcome = ask_system(host);
-      std::lock_guard lock(lookup->mutex);
-      lookup->outcome = std::move(outcome);
-      if (lookup->loop) lookup->loop->post([lookup] { lookup->finish(); });
-    };
-    try {
-      std::thread(ask).detach();
-    } catch (const std::system_error& error) {
-      running_.erase(host);
-      co_return make_error(Errc::dns, fmt::format("cannot resolve {}: no thread for it: {}", host, error.what()));
-    }
+  if (cancelled_) co_return make_error(Errc::cancelled, "shutting down");
+  auto lookup = look_up(host, client);
+  if (!lookup) co_return lookup.error();
+  Waiter waiter;
+  waiter.link_after((*lookup)->waiters);
+  waiter.late.after(timeout);
+  co_await waiter.woken;
+  if (waiter.answer) {
+    if (!*waiter.answer) co_return waiter.answer->error();
+    co_return with_port(std::move(**waiter.answer));
   }
-  if (!lookup->done) {
-    Event done;
-    lookup->waiters.push_back(&done);
-    co_await done;
-  }
-  // The first of those that waited cleans up; the entry may be a newer look-up's by the time the others run.
+  // Not answered, so it is there still. Who was the last to want it takes it out of the queue.
+  waiter.unlink();
   const auto mine = running_.find(host);
-  const bool first = mine != running_.end() && mine->second == lookup;
-  if (first) running_.erase(mine);
-  if (first && lookup->outcome) {
-    if (cache_.size() >= kMostCached) cache_.clear();
-    cache_[host] = {*lookup->outcome, Loop::current().now() + kGoodFor};
-  }
-  if (!lookup->outcome) co_return lookup->outcome.error();
-  co_return with_port(*lookup->outcome);
+  if (!mine->second->waiters.linked() && mine->second->request->give_up_waiting()) running_.erase(mine);
+  if (cancelled_) co_return make_error(Errc::cancelled, "shutting down");
+  Error error = make_error(Errc::dns_timeout, fmt::format("cannot resolve {}: no answer in {} s", host, timeout.count() / 1000.0));
+  error.retryable = true;
+  co_return error;
 }
 
 }  // namespace cmux::net

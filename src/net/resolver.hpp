@@ -1,5 +1,5 @@
-// Names to addresses: overrides first, then literals, then localhost without DNS, then the system's resolver on threads of its
-// own, cached for a short time. One a worker; the threads outlive it only as long as a look-up hangs.
+// Names to addresses: overrides first, then literals, then localhost without DNS, then the system's resolver (net/lookup), cached
+// for a short time. One a worker, on its thread.
 #pragma once
 
 #include <map>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "base/loop.hpp"
-#include "net/address.hpp"
+#include "base/list.hpp"
+#include "net/lookup.hpp"
 
 namespace cmux::net {
 
@@ -22,21 +22,34 @@ bool matches_glob(std::string_view pattern, std::string_view text);
 
 class Resolver {
  public:
-  explicit Resolver(std::vector<Override> overrides = {});
+  explicit Resolver(std::vector<Override> overrides = {}, Lookups* lookups = nullptr);
   ~Resolver();
 
   // All addresses in the order to try them (RFC 8305 section 4: families in turn). Never empty on success. `host` is normalised.
-  Task<Result<std::vector<Endpoint>>> resolve(const std::string& host, std::uint16_t port);
+  // Errors: Errc::dns; Errc::dns_timeout when `timeout` (0: none) has passed; Errc::limit when too many wait; Errc::cancelled.
+  // `client` has a share of the look-ups of its own.
+  Task<Result<std::vector<Endpoint>>> resolve(std::string host, std::uint16_t port, milliseconds timeout = milliseconds(0),
+                                              std::string client = {});
+  // Ends every wait, from now on.
+  void cancel();
 
  private:
   struct Lookup;
+  struct Waiter;
   struct Cached {
     std::vector<Endpoint> endpoints;
     Clock::time_point until;
   };
+  Result<Lookup*> look_up(const std::string& host, const std::string& client);
+  void answered(const std::string& host, Lookups::Answer answer);
+  void keep(const std::string& host, const std::vector<Endpoint>& endpoints);
+
   std::vector<Override> overrides_;
+  Lookups* lookups_;  // null: the process's, once it is needed
   std::map<std::string, Cached, std::less<>> cache_;
-  std::map<std::string, std::shared_ptr<Lookup>, std::less<>> running_;
+  std::map<std::string, std::unique_ptr<Lookup>, std::less<>> running_;
+  bool cancelled_ = false;
+  std::shared_ptr<Resolver*> self_ = std::make_shared<Resolver*>(this);  // for answers that come when this is gone
 };
 
 }  // namespace cmux::net

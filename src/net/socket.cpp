@@ -1,6 +1,5 @@
 #include "net/socket.hpp"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -13,12 +12,7 @@
 namespace cmux::net {
 namespace {
 
-// Where the system has no accept4() and SOCK_NONBLOCK, two more calls; SIGPIPE is ignored by the program, MSG_NOSIGNAL or not.
-[[maybe_unused]] void set_flags(int descriptor) {
-  fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
-  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-}
-
+// Where it does not exist, SIGPIPE is ignored by the program.
 #ifdef MSG_NOSIGNAL
 constexpr int kSendFlags = MSG_NOSIGNAL;
 #else
@@ -39,31 +33,6 @@ Socket::~Socket() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-Result<Socket> Socket::open(int family) {
-#ifdef __linux__
-  Socket made(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-#else
-  Socket made(::socket(family, SOCK_STREAM, 0));
-  if (made) set_flags(made.get());
-#endif
-  if (!made) return from_errno(errno, "socket");
-  return made;
-}
-
-Result<Socket> Socket::accept(int listener) {
-  while (true) {
-#ifdef __linux__
-    Socket made(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-#else
-    Socket made(::accept(listener, nullptr, nullptr));
-    if (made) set_flags(made.get());
-#endif
-    if (made || errno == EAGAIN || errno == EWOULDBLOCK) return made;
-    // A client that has gone again says nothing of the others in the queue.
-    if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO && errno != EPERM) return from_errno(errno, "accept");
-  }
-}
-
 SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)) {
   const int on = 1;
   setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -71,10 +40,10 @@ SocketTransport::SocketTransport(Socket socket) : socket_(std::move(socket)) {
   // Unknown until tried: the first read and write find out.
   pollable_.readable.set();
   pollable_.writable.set();
-  Loop::current().watch(pollable_);
+  Loop::current().readiness().watch(pollable_);
 }
 
-SocketTransport::~SocketTransport() { Loop::current().unwatch(pollable_); }
+SocketTransport::~SocketTransport() { Loop::current().readiness().unwatch(pollable_); }
 
 Io SocketTransport::fail(int number, std::string_view doing) {
   error_ = from_errno(number, doing);
@@ -83,18 +52,25 @@ Io SocketTransport::fail(int number, std::string_view doing) {
 
 Io SocketTransport::read_through(std::span<char> into) {
   if (aborted_) return Io::failed();
+#if !CMUX_LINUX
+  if (ahead_) return *ahead_;
+#endif
   if (!pollable_.readable.is_set()) return Io::blocked();
+  return receive(into);
+}
+
+Io SocketTransport::receive(std::span<char> into) {
   while (true) {
     const ssize_t count = ::recv(socket_.get(), into.data(), into.size(), 0);
     if (count > 0) {
       // A short read emptied the socket: the next edge tells of more. But the edge of a FIN is not repeated.
-      if (static_cast<std::size_t>(count) < into.size() && !pollable_.hung_up) pollable_.readable.clear();
+      if (static_cast<std::size_t>(count) < into.size() && !pollable_.hung_up) pollable_.await_readable();
       return Io::moved(static_cast<std::size_t>(count));
     }
     if (count == 0) return Io::end();
     if (errno == EINTR) continue;
     if (errno != EAGAIN && errno != EWOULDBLOCK) return fail(errno, "read");
-    pollable_.readable.clear();
+    pollable_.await_readable();
     return Io::blocked();
   }
 }
@@ -118,12 +94,12 @@ Io SocketTransport::write(Pieces pieces) {
     const ssize_t count = used == 1 ? ::send(socket_.get(), vectors[0].iov_base, vectors[0].iov_len, kSendFlags)
                                     : ::sendmsg(socket_.get(), &message, kSendFlags);
     if (count >= 0) {
-      if (static_cast<std::size_t>(count) < total) pollable_.writable.clear();
+      if (static_cast<std::size_t>(count) < total) pollable_.await_writable();
       return Io::moved(static_cast<std::size_t>(count));
     }
     if (errno == EINTR) continue;
     if (errno != EAGAIN && errno != EWOULDBLOCK) return fail(errno, "write");
-    pollable_.writable.clear();
+    pollable_.await_writable();
     return Io::blocked();
   }
 }
@@ -145,22 +121,32 @@ void SocketTransport::abort(Error error, bool hard) noexcept {
   pollable_.writable.set();
 }
 
-bool SocketTransport::broken() const {
-#ifdef __linux__
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (getsockopt(socket_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_state == TCP_CLOSE) return true;
-#endif
-  int number = 0;
-  socklen_t length = sizeof number;
-  return getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &number, &length) == 0 && number != 0;
-}
-
 void SocketTransport::on_hang_up(void (*callback)(void*), void* argument) {
   pollable_.on_hang_up = callback;
   pollable_.hang_up_argument = argument;
-  if (callback && pollable_.hung_up) callback(argument);
+  if (callback && pollable_.hung_up) return callback(argument);
+#if !CMUX_LINUX
+  pollable_.on_readable = callback ? [](void* self) { static_cast<SocketTransport*>(self)->look_ahead(); } : nullptr;
+  pollable_.readable_argument = this;
+  if (callback && pollable_.readable.is_set()) look_ahead();
+#endif
 }
+
+#if !CMUX_LINUX
+// The system does not tell of a FIN or a reset behind bytes that nobody reads. So, while somebody wants to know of it, they are read
+// ahead, up to a limit.
+void SocketTransport::look_ahead() {
+  constexpr std::size_t kMost = 64 * 1024;
+  std::array<char, 4096> bytes;
+  while (!ahead_ && !aborted_ && pollable_.readable.is_set() && prefix_size() < kMost) {
+    const Io io = receive(bytes);
+    if (io.state == Io::State::moved) append_prefix({bytes.data(), io.count});
+    else if (io.state != Io::State::blocked) ahead_ = io;
+  }
+  if (prefix_size() > 0 || ahead_) pollable_.readable.set();
+  if (ahead_) pollable_.hang_up();
+}
+#endif
 
 Endpoint SocketTransport::peer() const {
   Endpoint endpoint;

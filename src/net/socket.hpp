@@ -1,5 +1,9 @@
-// SocketTransport: a connected TCP or Unix socket. Also the few system calls that differ between systems.
+// SocketTransport: a connected TCP or Unix socket. It reads first and waits only when it must, with the system's own calls: neither a
+// timer nor an allocation an operation (docs/decisions/0001-asio.md has what Asio's would cost). Opening, connecting and accepting
+// are Asio's: net/dial, net/listener.
 #pragma once
+
+#include <optional>
 
 #include "net/transport.hpp"
 
@@ -13,9 +17,13 @@ class Socket {
   Socket(Socket&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   Socket& operator=(Socket&& other) noexcept;
   ~Socket();
+  // A new stream socket.
   static Result<Socket> open(int family);
+  // The next connection of a listening socket.
   // Nothing where no connection waits; an error for what the caller should know of (no descriptors left).
   static Result<Socket> accept(int listener);
+  // Was the connection reset, or closed in both directions? Half-closed is not broken.
+  bool is_broken() const;
   int get() const { return descriptor_; }
   int release() { return std::exchange(descriptor_, -1); }
   explicit operator bool() const { return descriptor_ >= 0; }
@@ -36,7 +44,7 @@ class SocketTransport final : public Transport {
   void shutdown_write() override;
   void abort(Error error, bool hard) noexcept override;
   bool hung_up() const override { return pollable_.hung_up; }
-  bool broken() const override;
+  bool broken() const override { return socket_.is_broken(); }
   bool may_read() const override { return pollable_.readable.is_set(); }
   void on_hang_up(void (*callback)(void*), void* argument) override;
   Endpoint peer() const override;
@@ -47,8 +55,13 @@ class SocketTransport final : public Transport {
 
  private:
   Io fail(int number, std::string_view doing);
+  Io receive(std::span<char> into);
   Socket socket_;
   Pollable pollable_;
+#if !CMUX_LINUX
+  void look_ahead();
+  std::optional<Io> ahead_;  // how reading ended, seen before all that came before it was read
+#endif
   bool aborted_ = false, write_ended_ = false;
 };
 

@@ -73,6 +73,9 @@ class Transport {
 
  protected:
   virtual Io read_through(std::span<char> into) = 0;
+  // What was read ahead, behind what was put back.
+  void append_prefix(std::string_view bytes) { prefix_.append(bytes); }
+  std::size_t prefix_size() const { return prefix_.size(); }
   Error error_;
 
  private:

@@ -43,6 +43,7 @@ Refusal refusal_of(const Error& error) {
     case Errc::refused: return {502, "connection_refused", error.detail};
     case Errc::unreachable: return {502, "destination_ip_unroutable", error.detail};
     case Errc::dns: return {502, "dns_error", error.detail};
+    case Errc::dns_timeout: return {504, "dns_timeout", error.detail};
     case Errc::connect_timeout: return {504, "connection_timeout", error.detail};
     case Errc::timeout: return {504, "http_response_timeout", error.detail};
     case Errc::tls: return {502, "tls_protocol_error", error.detail};

@@ -159,6 +159,7 @@ void Worker::abort() {
   for (Link* link = transports_.next(); link != &transports_; link = link->next())
     static_cast<OpenTransport*>(link)->transport->abort(make_error(Errc::cancelled, "shutting down"), true);
   for (auto& [name, session] : sessions_) session->cancel(Errc::cancelled, false);
+  resolver_.cancel();
 }
 
 Counters Worker::counters() const {

@@ -37,7 +37,7 @@ void check_load(const Run& run, std::int64_t count) {
 
 // Node's server; ends with its standard input.
 std::uint16_t start_node(Process& process, const Strings& arguments) {
-  Strings all = {"node", CMUX_SOURCE "/tests/e2e/node/h2-server.mjs"};
+  Strings all = {"node", source("tests/e2e/node/h2-server.mjs")};
   all.insert(all.end(), arguments.begin(), arguments.end());
   process.start(all, {}, Process::Stdin::pipe);
   return static_cast<std::uint16_t>(number_in(boost::json::parse(process.read_line()).as_object(), "port"));
@@ -118,7 +118,7 @@ TEST_CASE("interop: Node's HTTP/2 client") {
   Proxy proxy({}, &workspace);
   const Context context = proxy.routed();
   const std::string_view scheme = GENERATE("http", "https");
-  const Run done = run({"node", CMUX_SOURCE "/tests/e2e/node/h2-client.mjs", on(scheme, proxy, ""),
+  const Run done = run({"node", source("tests/e2e/node/h2-client.mjs"), on(scheme, proxy, ""),
                         text_in(proxy.ready, "caFile"), authorization(context)});
   INFO(done.err);
   CHECK(done.exit == 0);

@@ -3,26 +3,22 @@
 
 #include <functional>
 
-#include "base/loop.hpp"
+#include "base/signals.hpp"
 
 namespace cmux::cli {
 
 class Interrupt {
  public:
   explicit Interrupt(std::function<void()> callback);
-  ~Interrupt();
-  Interrupt(const Interrupt&) = delete;
   int signal() const { return signal_; }  // 0: none came
   // Ends the watch; before the loop ends.
   Task<void> stop();
 
  private:
-  Task<void> run();
   std::function<void()> callback_;
-  Pollable pollable_;
+  Signals signals_{SIGINT, SIGTERM};
   Scope scope_;
   int signal_ = 0;
-  bool stopped_ = false;
 };
 
 }  // namespace cmux::cli

@@ -7,6 +7,7 @@ namespace cmux::cli {
 std::string_view hint_for(std::string_view proxy_error) {
   // RFC 9209 section 2.3, as the proxy uses it.
   static constexpr std::pair<std::string_view, std::string_view> kHints[] = {
+      {"dns_timeout", "no name server answers: check the network (a VPN?), or serve with --resolve PATTERN=ADDR"},
       {"dns_error", "the destination's name does not resolve: check the route's domain, or serve with --resolve PATTERN=ADDR"},
       {"dns_timeout", "the resolver does not answer: check the network and /etc/resolv.conf"},
       {"connection_refused", "nothing listens at the destination: is the workspace running, and its proxy?"},

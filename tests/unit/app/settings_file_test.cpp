@@ -120,7 +120,7 @@ TEST_CASE("settings: which file is read") {
 }
 
 TEST_CASE("settings: docs/configuration.md has a row for each, with its default") {
-  const auto path = std::filesystem::path(__FILE__).parent_path() / "../../../docs/configuration.md";
+  const std::filesystem::path path = CMUX_SOURCE "/docs/configuration.md";
   std::ifstream file(path);
   REQUIRE(file.good());
   const std::string page{std::istreambuf_iterator<char>(file), {}};

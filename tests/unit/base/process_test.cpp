@@ -6,6 +6,8 @@
 #include <catch2/catch.hpp>
 #include <memory>
 
+#include "base/loop.hpp"
+
 using namespace cmux;
 
 namespace {

@@ -63,6 +63,7 @@ TEST_CASE("errors become refusals") {
       {Side::upstream, Errc::refused, 0, 502, "connection_refused"},
       {Side::upstream, Errc::unreachable, 0, 502, "destination_ip_unroutable"},
       {Side::upstream, Errc::dns, 0, 502, "dns_error"},
+      {Side::upstream, Errc::dns_timeout, 0, 504, "dns_timeout"},
       {Side::upstream, Errc::connect_timeout, 0, 504, "connection_timeout"},
       {Side::upstream, Errc::timeout, 504, 504, "http_response_timeout"},
       {Side::upstream, Errc::tls, 0, 502, "tls_protocol_error"},

@@ -1,0 +1,142 @@
+#include "base/readiness.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#if CMUX_LINUX
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+#endif
+
+namespace cmux {
+
+using Descriptor = boost::asio::posix::stream_descriptor;
+
+#if CMUX_LINUX
+
+struct Readiness::State {
+  explicit State(boost::asio::io_context& context) : epoll(epoll_create1(EPOLL_CLOEXEC)), queue(context) {
+    if (epoll < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+    queue.assign(epoll);
+  }
+  ~State() { close(epoll); }
+  const int epoll;
+  Descriptor queue;  // the same: readable when something in it is ready
+  bool armed = false;
+  int next = 0, count = 0;
+  std::array<epoll_event, 256> batch;
+};
+
+Readiness::Readiness(boost::asio::io_context& context) : state_(std::make_unique<State>(context)) {}
+Readiness::~Readiness() = default;
+
+void Readiness::detach() { state_->queue.release(); }
+
+void Readiness::watch(Pollable& pollable) {
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.ptr = &pollable;
+  if (epoll_ctl(state_->epoll, EPOLL_CTL_ADD, pollable.fd, &event) != 0)
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+}
+
+void Readiness::unwatch(Pollable& pollable) noexcept {
+  epoll_ctl(state_->epoll, EPOLL_CTL_DEL, pollable.fd, nullptr);
+  // It may still be in the batch that is being handed out.
+  for (int i = state_->next; i < state_->count; ++i) {
+    epoll_event& event = state_->batch[static_cast<std::size_t>(i)];
+    if (event.data.ptr == &pollable) event.data.ptr = nullptr;
+  }
+}
+
+void Readiness::arm() {
+  if (std::exchange(state_->armed, true)) return;
+  state_->queue.async_wait(Descriptor::wait_read, [state = state_.get()](const boost::system::error_code& failed) {
+    if (!failed) state->armed = false;  // when it has failed the state may be gone
+  });
+}
+
+int Readiness::take() {
+  State& now = *state_;
+  now.count = epoll_wait(now.epoll, now.batch.data(), static_cast<int>(now.batch.size()), 0);
+  const int taken = now.count;
+  for (now.next = 0; now.next < now.count;) {
+    const epoll_event& event = now.batch[static_cast<std::size_t>(now.next++)];
+    if (!event.data.ptr) continue;
+    auto& pollable = *static_cast<Pollable*>(event.data.ptr);
+    const bool broken = event.events & (EPOLLERR | EPOLLHUP);
+    if (broken || event.events & EPOLLRDHUP) pollable.hang_up();
+    if (pollable.hung_up || event.events & EPOLLIN) pollable.readable.set();
+    if (broken || event.events & EPOLLOUT) pollable.writable.set();
+  }
+  now.count = 0;
+  return taken;
+}
+
+#else
+
+// Outlives its pollable for as long as Asio has a wait of it: a cancelled wait still comes back.
+struct Waits : std::enable_shared_from_this<Waits> {
+  Waits(boost::asio::io_context& context, Pollable& watched) : descriptor(context, watched.fd), pollable(&watched) {}
+  ~Waits() { descriptor.release(); }  // the socket closes it
+
+  void await_readable() {
+    if (std::exchange(reading, true)) return;
+    descriptor.async_wait(Descriptor::wait_read, [self = shared_from_this()](const boost::system::error_code&) {
+      self->reading = false;
+      Pollable* const woken = self->pollable;
+      if (!woken) return;
+      woken->readable.set();
+      if (woken->on_readable) woken->on_readable(woken->readable_argument);
+    });
+  }
+  void await_writable() {
+    if (std::exchange(writing, true)) return;
+    descriptor.async_wait(Descriptor::wait_write, [self = shared_from_this()](const boost::system::error_code&) {
+      self->writing = false;
+      if (self->pollable) self->pollable->writable.set();
+    });
+  }
+  Descriptor descriptor;
+  Pollable* pollable;
+  bool reading = false, writing = false;
+};
+
+void Pollable::await_readable() {
+  readable.clear();
+  waits->await_readable();
+}
+
+void Pollable::await_writable() {
+  writable.clear();
+  waits->await_writable();
+}
+
+struct Readiness::State {
+  boost::asio::io_context& context;
+};
+
+Readiness::Readiness(boost::asio::io_context& context) : state_(new State{context}) {}
+Readiness::~Readiness() = default;
+
+void Readiness::detach() {}
+
+void Readiness::watch(Pollable& pollable) { pollable.waits = std::make_shared<Waits>(state_->context, pollable); }
+
+void Readiness::unwatch(Pollable& pollable) noexcept {
+  if (!pollable.waits) return;
+  pollable.waits->pollable = nullptr;
+  pollable.waits->descriptor.release();  // ends the waits, and not the descriptor
+  pollable.waits.reset();
+}
+
+void Readiness::arm() {}
+int Readiness::take() { return 0; }
+
+#endif
+
+}  // namespace cmux
