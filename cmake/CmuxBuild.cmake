@@ -22,9 +22,6 @@ if(CMUX_SANITIZE)
   target_compile_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE})
 endif()
-if(CMUX_PORTABLE_POLLER)
-  target_compile_definitions(cmux_options INTERFACE CMUX_PORTABLE_POLLER=1)
-endif()
 
 # target_precompile_headers(), and a sum by which ccache knows the result: the compiler never writes the same file twice. Its own
 # headers must not be among them, since the sum would not notice their change.

@@ -14,7 +14,7 @@
 #include <tuple>
 #include <utility>
 
-#include "base/event.hpp"
+#include "base/loop.hpp"
 
 namespace cmux {
 
@@ -33,6 +33,7 @@ class Operation {
     Operation* operation;
     void operator()(Results... results) {
       operation->results_.emplace(std::move(results)...);
+      Loop::current().asio_ended();
       resume_soon(operation->waiter_);
     }
   };
@@ -40,6 +41,7 @@ class Operation {
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter) {
     waiter_ = waiter;
+    Loop::current().asio_began();
     std::apply([this](auto&... inputs) { std::move(initiation_)(Handler{this}, std::move(inputs)...); }, inputs_);
   }
   auto await_resume() {

@@ -42,7 +42,15 @@ void Loop::stop() {
   post([this] { stop_ = true; });
 }
 
-void Loop::post(std::function<void()> work) { boost::asio::post(*context_, std::move(work)); }
+// The order matters: either the loop sees the post before it waits, or this sees that it waits.
+void Loop::post(std::function<void()> work) {
+  posts_.fetch_add(1);
+  boost::asio::post(*context_, [this, work = std::move(work)] {
+    posts_.fetch_sub(1);
+    work();
+  });
+  if (alone_.exchange(false)) readiness_.ring();
+}
 
 void Loop::run() {
   current_loop = this;
@@ -86,6 +94,7 @@ void Loop::run_ready() {
 // before the next. (A turn that is a posted handler itself would cost a second epoll_wait(2): posts run behind the reactor.)
 void Loop::wait() {
   const bool more = !ready_.empty() || !last_.empty();
+  if (Readiness::kStandsAlone && asio_waits_ == 0 && wait_alone(more)) return;
   if ((busy_ || more) && take_without_asio()) return;
   readiness_.arm();
   skipped_ = 0;
@@ -93,13 +102,25 @@ void Loop::wait() {
   if (more) context_->poll_one();
   else if (left.count() < 0) context_->run_one();
   else context_->run_one_for(left);
-  busy_ = readiness_.take() > 1;
+  busy_ = readiness_.take(0) > 1;
+}
+
+// While Asio waits for nothing but posts, as on a worker that only moves bytes, waiting for the sockets needs no more than itself.
+bool Loop::wait_alone(bool more) {
+  if (!more) alone_.store(true);
+  if (posts_.load() != 0) {
+    alone_.store(false);
+    return false;
+  }
+  readiness_.take(more ? 0 : static_cast<int>(wheel_.left(now_).count()));
+  alone_.store(false);
+  return true;
 }
 
 // Under load the next events are there already: one call then gets them, where waiting for the descriptor through Asio takes three.
 bool Loop::take_without_asio() {
   if (++skipped_ > kMostSkipped) return false;
-  const int taken = readiness_.take();
+  const int taken = readiness_.take(0);
   busy_ = taken > 1;
   return taken > 0;
 }

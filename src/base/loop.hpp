@@ -5,6 +5,7 @@
 // Everything but post() and stop() belongs to the loop's own thread; nothing here is shared, so the data path takes no lock.
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <functional>
 #include <memory>
@@ -39,8 +40,10 @@ class Loop {
   void resume_soon(std::coroutine_handle<> handle) { ready_.push_back(handle); }
   void resume_last(std::coroutine_handle<> handle) { last_.push_back(handle); }
 
-  // For Asio's objects.
+  // For Asio's objects. Whoever starts an operation of theirs without `awaited` says so as long as it is open.
   boost::asio::io_context& context() { return *context_; }
+  void asio_began() { ++asio_waits_; }
+  void asio_ended() { --asio_waits_; }
   Readiness& readiness() { return readiness_; }
   Wheel& wheel() { return wheel_; }
 
@@ -50,6 +53,7 @@ class Loop {
  private:
   void run_ready();
   void wait();
+  bool wait_alone(bool more);
   bool take_without_asio();
 
   std::unique_ptr<boost::asio::io_context> context_;
@@ -57,8 +61,11 @@ class Loop {
   std::vector<std::coroutine_handle<>> ready_, running_, last_;
   Clock::time_point now_;
   Wheel wheel_;
-  bool busy_ = false;      // the last look at the sockets found more than one
-  unsigned skipped_ = 0;  // turns since Asio was asked
+  bool busy_ = false;         // the last look at the sockets found more than one
+  unsigned skipped_ = 0;      // turns since Asio was asked
+  unsigned asio_waits_ = 0;  // open operations
+  std::atomic<unsigned> posts_{0};
+  std::atomic<bool> alone_{false};
   bool stop_ = false;
 };
 

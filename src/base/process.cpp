@@ -5,7 +5,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 
 #include "base/loop.hpp"
@@ -50,11 +49,15 @@ struct ProcessWatch::State : std::enable_shared_from_this<State> {
     const int opened = open_process(pid);
     if (opened >= 0) {
       descriptor.assign(opened);
+      Loop::current().asio_began();
       descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                            [self = shared_from_this()](const boost::system::error_code&) { self->tell(); });
+                            [self = shared_from_this()](const boost::system::error_code&) {
+                              Loop::current().asio_ended();
+                              self->tell();
+                            });
       return;
     }
-    if (errno == ESRCH) return boost::asio::post(Loop::current().context(), [self = shared_from_this()] { self->tell(); });
+    if (errno == ESRCH) return Loop::current().post([self = shared_from_this()] { self->tell(); });
 #endif
     again.after(kInterval);
   }

@@ -5,6 +5,7 @@
 
 #if CMUX_LINUX
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,13 +20,25 @@ using Descriptor = boost::asio::posix::stream_descriptor;
 #if CMUX_LINUX
 
 struct Readiness::State {
-  explicit State(boost::asio::io_context& context) : epoll(epoll_create1(EPOLL_CLOEXEC)), queue(context) {
-    if (epoll < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  explicit State(boost::asio::io_context& context)
+      : epoll(epoll_create1(EPOLL_CLOEXEC)), bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), queue(context) {
+    if (epoll < 0 || bell < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+    add(bell, EPOLLIN | EPOLLET, nullptr);  // never read: every write is an edge
     queue.assign(epoll);
   }
-  ~State() { close(epoll); }
-  const int epoll;
-  Descriptor queue;  // the same: readable when something in it is ready
+  ~State() {
+    close(epoll);
+    close(bell);
+  }
+  void add(int descriptor, std::uint32_t events, void* pointer) {
+    epoll_event event{};
+    event.events = events;
+    event.data.ptr = pointer;
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0)
+      throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
+  const int epoll, bell;
+  Descriptor queue;  // the epoll descriptor: readable when something in it is ready
   bool armed = false;
   int next = 0, count = 0;
   std::array<epoll_event, 256> batch;
@@ -37,11 +50,12 @@ Readiness::~Readiness() = default;
 void Readiness::detach() { state_->queue.release(); }
 
 void Readiness::watch(Pollable& pollable) {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  event.data.ptr = &pollable;
-  if (epoll_ctl(state_->epoll, EPOLL_CTL_ADD, pollable.fd, &event) != 0)
-    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  state_->add(pollable.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &pollable);
+}
+
+void Readiness::ring() noexcept {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = write(state_->bell, &one, sizeof one);
 }
 
 void Readiness::unwatch(Pollable& pollable) noexcept {
@@ -60,9 +74,9 @@ void Readiness::arm() {
   });
 }
 
-int Readiness::take() {
+int Readiness::take(int limit) {
   State& now = *state_;
-  now.count = epoll_wait(now.epoll, now.batch.data(), static_cast<int>(now.batch.size()), 0);
+  now.count = epoll_wait(now.epoll, now.batch.data(), static_cast<int>(now.batch.size()), limit);
   const int taken = now.count;
   for (now.next = 0; now.next < now.count;) {
     const epoll_event& event = now.batch[static_cast<std::size_t>(now.next++)];
@@ -134,8 +148,9 @@ void Readiness::unwatch(Pollable& pollable) noexcept {
   pollable.waits.reset();
 }
 
+void Readiness::ring() noexcept {}
 void Readiness::arm() {}
-int Readiness::take() { return 0; }
+int Readiness::take(int) { return 0; }
 
 #endif
 

@@ -1,7 +1,8 @@
-// Readiness: which of the watched descriptors can be read or written, as events. The sockets of the data path are watched here and
-// not by Asio one by one, which would cost a system call for every wait: on Linux they stand in one edge-triggered epoll(7)
-// descriptor, and that is what Asio watches. Elsewhere, and with CMUX_PORTABLE, each is an Asio descriptor that is waited for.
-// Private to Loop and net/socket. One thread; docs/decisions/0001-asio.md has the figures.
+// Readiness: which of the watched descriptors can be read or written, as events. Sockets are watched here and not by Asio one by
+// one, which would cost a system call for every wait: on Linux they stand in one edge-triggered epoll(7) descriptor, which Asio
+// watches while Asio waits for anything else, and which is waited in directly while it does not. Elsewhere, and with
+// CMUX_PORTABLE, each is an Asio descriptor that is waited for.
+// Private to Loop, net/socket and net/listener. One thread, but for ring(); docs/decisions/0001-asio.md has the figures.
 #pragma once
 
 #include <memory>
@@ -53,10 +54,15 @@ class Readiness {
   void watch(Pollable& pollable);
   void unwatch(Pollable& pollable) noexcept;
 
+  // May take() be waited in instead of the context? Then ring(), from any thread, ends the wait.
+  static constexpr bool kStandsAlone = CMUX_LINUX;
+  void ring() noexcept;
+
   // Before the context is run: it shall come back when a descriptor has become ready.
   void arm();
-  // Sets the events of all that is ready, without waiting; says how many descriptors that were.
-  int take();
+  // Sets the events of all that is ready, and says how many descriptors that were. Waits for at most `limit` milliseconds for the
+  // first (0: not at all, -1: without limit).
+  int take(int limit);
 
  private:
   struct State;

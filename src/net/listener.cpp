@@ -19,10 +19,6 @@
 
 namespace cmux::net {
 
-struct Accepting {
-  AsioAcceptor acceptor{Loop::current().context()};
-};
-
 namespace {
 
 constexpr int kBacklog = 4096, kATurn = 16;
@@ -109,39 +105,41 @@ Result<std::unique_ptr<Listener>> Listener::bind(const Endpoint& wanted, unsigne
   }
 }
 
-Listener::Listener(Socket socket, Endpoint endpoint) : socket_(std::move(socket)), endpoint_(endpoint) {}
-
 Listener::~Listener() {
   if (endpoint_.is_unix()) unlink(path_of(endpoint_));
 }
 
 Task<void> Listener::run(std::function<void(Socket)> take) {
-  accepting_ = std::make_unique<Accepting>();
-  AsioAcceptor& acceptor = accepting_->acceptor;
-  acceptor.assign(to_asio(endpoint_).protocol(), socket_.release());
+  if (closed_) co_return;
+  Readiness& readiness = Loop::current().readiness();
+  pollable_.fd = socket_.get();
+  readiness.watch(pollable_);
+  pollable_.await_readable();
   while (!closed_) {
-    const auto failed = co_await acceptor.async_wait(AsioAcceptor::wait_read, awaited);
-    if (closed_ || failed) break;
+    co_await pollable_.readable;
     // A few a turn, so that a flood of connections does not hold up those that are there.
     for (int turn = 0; turn < kATurn && !closed_; ++turn) {
-      auto socket = Socket::accept(acceptor.native_handle());
+      auto socket = Socket::accept(socket_.get());
       if (!socket) {
         log::warn("{}: waiting for descriptors to become free", socket.error().detail);
         co_await sleep_for(milliseconds(100));
         break;
       }
-      if (!*socket) break;
+      if (!*socket) {
+        pollable_.await_readable();
+        break;
+      }
       take(std::move(*socket));
     }
+    co_await Yield{};
   }
-  accepting_.reset();
 }
 
 void Listener::close() {
-  closed_ = true;
-  boost::system::error_code ignored;
-  if (accepting_) accepting_->acceptor.close(ignored);
+  if (std::exchange(closed_, true)) return;
+  if (pollable_.fd >= 0) Loop::current().readiness().unwatch(pollable_);
   socket_ = Socket();
+  pollable_.readable.set();
 }
 
 }  // namespace cmux::net

@@ -26,10 +26,10 @@ class Listener {
   void close();
 
  private:
-  Listener(Socket socket, Endpoint endpoint);
+  Listener(Socket socket, Endpoint endpoint) : socket_(std::move(socket)), endpoint_(endpoint) {}
   Socket socket_;
   Endpoint endpoint_;
-  std::unique_ptr<struct Accepting> accepting_;  // while run() does
+  Pollable pollable_;  // on the loop of run()
   bool closed_ = false;
 };
 
