@@ -3,8 +3,8 @@
 //   const auto error = co_await socket.async_connect(endpoint, awaited);         // boost::system::error_code
 //   auto [error, count] = co_await socket.async_read_some(buffer, awaited);      // more than one result: a tuple
 //
-// The operation starts when it is awaited, and its completion queues the coroutine on the loop like any Event. To give up, close or
-// cancel the object: the operation then comes back with an error, and only then may what it points at go. An operation that is
+// The operation starts when it is awaited, and its completion queues the coroutine on the loop like any Event. To give up, close
+// or cancel the object: the operation then comes back with an error, and only then may what it points at go. An operation that is
 // still open when its loop is destroyed never comes back.
 #pragma once
 
@@ -65,6 +65,6 @@ class boost::asio::async_result<cmux::Awaited, void(Results...)> {
   static auto initiate(Initiation&& initiation, cmux::Awaited, Inputs&&... inputs) {
     using Stored = std::tuple<std::decay_t<Inputs>...>;
     return cmux::Operation<std::decay_t<Initiation>, Stored, std::decay_t<Results>...>(std::forward<Initiation>(initiation),
-                                                                                      Stored(std::forward<Inputs>(inputs)...));
+                                                                                       Stored(std::forward<Inputs>(inputs)...));
   }
 };

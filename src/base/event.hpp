@@ -49,8 +49,8 @@ struct Yield {
   void await_resume() const noexcept {}
 };
 
-// co_await EndOfTurn{}: goes on when nobody else is ready any more, before the loop asks the system for news. What many produce in
-// one turn can then leave in one system call.
+// co_await EndOfTurn{}: goes on when nobody else is ready any more, before the loop asks the system for news. What many produce
+// in one turn can then leave in one system call.
 struct EndOfTurn {
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> self) const { resume_last(self); }

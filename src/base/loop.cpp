@@ -105,7 +105,8 @@ void Loop::wait() {
   busy_ = readiness_.take(0) > 1;
 }
 
-// While Asio waits for nothing but posts, as on a worker that only moves bytes, waiting for the sockets needs no more than itself.
+// While Asio waits for nothing but posts, as on a worker that only moves bytes, waiting for the sockets needs no more than
+// itself.
 bool Loop::wait_alone(bool more) {
   if (!more) alone_.store(true);
   if (posts_.load() != 0) {
@@ -117,7 +118,8 @@ bool Loop::wait_alone(bool more) {
   return true;
 }
 
-// Under load the next events are there already: one call then gets them, where waiting for the descriptor through Asio takes three.
+// Under load the next events are there already: one call then gets them, where waiting for the descriptor through Asio takes
+// three.
 bool Loop::take_without_asio() {
   if (++skipped_ > kMostSkipped) return false;
   const int taken = readiness_.take(0);

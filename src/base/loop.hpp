@@ -61,8 +61,8 @@ class Loop {
   std::vector<std::coroutine_handle<>> ready_, running_, last_;
   Clock::time_point now_;
   Wheel wheel_;
-  bool busy_ = false;         // the last look at the sockets found more than one
-  unsigned skipped_ = 0;      // turns since Asio was asked
+  bool busy_ = false;        // the last look at the sockets found more than one
+  unsigned skipped_ = 0;     // turns since Asio was asked
   unsigned asio_waits_ = 0;  // open operations
   std::atomic<unsigned> posts_{0};
   std::atomic<bool> alone_{false};

@@ -49,9 +49,7 @@ Readiness::~Readiness() = default;
 
 void Readiness::detach() { state_->queue.release(); }
 
-void Readiness::watch(Pollable& pollable) {
-  state_->add(pollable.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &pollable);
-}
+void Readiness::watch(Pollable& pollable) { state_->add(pollable.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &pollable); }
 
 void Readiness::ring() noexcept {
   const std::uint64_t one = 1;

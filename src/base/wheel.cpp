@@ -21,7 +21,7 @@ void Deadline::unlink() {
 
 void Wheel::set(Deadline& deadline, Clock::time_point due) {
   const auto since = std::chrono::duration_cast<milliseconds>(due - start_);
-  deadline.tick_ = static_cast<std::uint64_t>(since / kTick) + 2;                   // never early
+  deadline.tick_ = static_cast<std::uint64_t>(since / kTick) + 2;         // never early
   if (deadline.link_ && deadline.tick_ >= deadline.linked_tick_) return;  // found late when its slot comes: moved then
   if (deadline.link_) deadline.unlink();
   link(deadline);

@@ -1,5 +1,6 @@
-// Deadlines: the timers of connections, coarse and nearly free. Every message pushes a few of them further, so that is a store; an
-// Asio timer costs a heap operation and a cancelled wait each time (961 ns against 39 for an event, docs/decisions/0005-tasks.md).
+// Deadlines: the timers of connections, coarse and nearly free. Every message pushes a few of them further, so that is a store;
+// an Asio timer costs a heap operation and a cancelled wait each time (961 ns against 39 for an event,
+// docs/decisions/0005-tasks.md).
 #pragma once
 
 #include <array>

@@ -1,6 +1,7 @@
-// Lookups: names asked of the system's resolver, on a pool of Asio's threads, since getaddrinfo(3) blocks and cannot be cancelled.
-// Asio's own async_resolve() has one thread for all: one name that hangs would hold up every other. So the pool has several, no
-// client may have more than a share of them at work, and what waits is served in turns, client by client. Thread-safe.
+// Lookups: names asked of the system's resolver, on a pool of Asio's threads, since getaddrinfo(3) blocks and cannot be
+// cancelled. Asio's own async_resolve() has one thread for all: one name that hangs would hold up every other. So the pool has
+// several, no client may have more than a share of them at work, and what waits is served in turns, client by client.
+// Thread-safe.
 #pragma once
 
 #include <boost/asio/thread_pool.hpp>
@@ -24,7 +25,7 @@ class Lookups {
   static Answer ask_system(const std::string& host);
 
   struct Limits {
-    unsigned threads = 16, share = 4;                 // look-ups at work: of all, of one client
+    unsigned threads = 16, share = 4;                  // look-ups at work: of all, of one client
     std::size_t waiting = 4096, client_waiting = 512;  // behind them
   };
 

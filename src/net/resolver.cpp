@@ -72,10 +72,11 @@ Result<Resolver::Lookup*> Resolver::look_up(const std::string& host, const std::
   std::unique_ptr<Lookup>& lookup = running_[host];
   if (!lookup) {
     lookup = std::make_unique<Lookup>();
-    lookup->request = std::make_shared<Lookups::Request>(
-        host, Loop::current(), [self = std::weak_ptr<Resolver*>(self_), host](Lookups::Answer answer) {
-          if (const auto alive = self.lock(); alive && *alive) (*alive)->answered(host, std::move(answer));
-        });
+    lookup->request = std::make_shared<Lookups::Request>(host, Loop::current(),
+                                                         [self = std::weak_ptr<Resolver*>(self_), host](Lookups::Answer answer) {
+                                                           if (const auto alive = self.lock(); alive && *alive)
+                                                             (*alive)->answered(host, std::move(answer));
+                                                         });
   }
   if (lookup->clients.insert(client).second) {
     auto added = lookups_->add(lookup->request, client);
@@ -154,7 +155,8 @@ Task<Result<std::vector<Endpoint>>> Resolver::resolve(std::string host, std::uin
   const auto mine = running_.find(host);
   if (!mine->second->waiters.linked() && mine->second->request->give_up_waiting()) running_.erase(mine);
   if (cancelled_) co_return make_error(Errc::cancelled, "shutting down");
-  Error error = make_error(Errc::dns_timeout, fmt::format("cannot resolve {}: no answer in {} s", host, timeout.count() / 1000.0));
+  Error error =
+      make_error(Errc::dns_timeout, fmt::format("cannot resolve {}: no answer in {} s", host, timeout.count() / 1000.0));
   error.retryable = true;
   co_return error;
 }

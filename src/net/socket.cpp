@@ -126,15 +126,16 @@ void SocketTransport::on_hang_up(void (*callback)(void*), void* argument) {
   pollable_.hang_up_argument = argument;
   if (callback && pollable_.hung_up) return callback(argument);
 #if !CMUX_LINUX
-  pollable_.on_readable = callback ? [](void* self) { static_cast<SocketTransport*>(self)->look_ahead(); } : nullptr;
+  pollable_.on_readable = nullptr;
+  if (callback) pollable_.on_readable = [](void* self) { static_cast<SocketTransport*>(self)->look_ahead(); };
   pollable_.readable_argument = this;
   if (callback && pollable_.readable.is_set()) look_ahead();
 #endif
 }
 
 #if !CMUX_LINUX
-// The system does not tell of a FIN or a reset behind bytes that nobody reads. So, while somebody wants to know of it, they are read
-// ahead, up to a limit.
+// The system does not tell of a FIN or a reset behind bytes that nobody reads. So, while somebody wants to know of it, they are
+// read ahead, up to a limit.
 void SocketTransport::look_ahead() {
   constexpr std::size_t kMost = 64 * 1024;
   std::array<char, 4096> bytes;

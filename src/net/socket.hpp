@@ -1,6 +1,6 @@
-// SocketTransport: a connected TCP or Unix socket. It reads first and waits only when it must, with the system's own calls: neither a
-// timer nor an allocation an operation (docs/decisions/0001-asio.md has what Asio's would cost). Opening, connecting and accepting
-// are Asio's: net/dial, net/listener.
+// SocketTransport: a connected TCP or Unix socket. It reads first and waits only when it must, with the system's own calls:
+// neither a timer nor an allocation an operation (docs/decisions/0001-asio.md has what Asio's would cost). Opening, connecting
+// and accepting are Asio's: net/dial, net/listener.
 #pragma once
 
 #include <optional>
