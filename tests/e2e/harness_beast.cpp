@@ -152,7 +152,7 @@ Response ask(std::uint16_t port, std::string_view method, std::string_view targe
 
 struct WebSocket::State {
   Loop loop;
-  websocket::stream<beast::tcp_stream> stream{loop.context};
+  websocket::stream<beast::tcp_stream, false> stream{loop.context};
   Response answer;
   std::string pong;
 
