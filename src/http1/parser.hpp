@@ -1,5 +1,12 @@
 // HTTP/1 syntax (RFC 9112), strictly: bytes in, a head out, no I/O. What another parser could read differently is refused: bare
 // CR or LF, folded lines, spaces around a name, control characters. Framing and connection fields are semantics.hpp's part.
+//
+// Why not Boost.Beast's parser, which tests and tools use: it cannot be made this strict, nor this liberal where RFC 9112 says
+// so. It takes folded lines and '#' in a target, and once a head comes in pieces it waits behind a bare LF for an empty line. It
+// refuses HTTP/1.2 (section 2.3) and an empty line before a request (section 2.2). And it decides about framing itself: "gzip"
+// and "chunked" twice are no body, HTTP/1.0 may have chunks, Content-Length may be a list. Into the same fields it is no faster
+// (325 against 284 ns for a head of 300 bytes). tests/unit/http1/differential_test.cpp compares the two and knows all
+// differences.
 #pragma once
 
 #include <cstddef>

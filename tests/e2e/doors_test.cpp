@@ -1,5 +1,6 @@
 // Listeners that contexts have of their own: dedicated and forwarded ports.
 #include "support.hpp"
+#include "websocket.hpp"
 
 namespace e2e {
 namespace {
@@ -62,10 +63,9 @@ TEST_CASE("doors: a dedicated port asks for no credentials, and speaks all that 
   SECTION("a WebSocket as the very first request") {
     Client client(dedicated(context));
     CHECK(client.ask("CONNECT localhost:3000 HTTP/1.1\r\nHost: localhost:3000\r\n\r\n", "CONNECT").status == 200);
-    client.send(
-        "GET /ws HTTP/1.1\r\nHost: localhost:3000\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
-    CHECK(client.read_response().status == 101);
+    WebSocket socket(std::move(client), "localhost:3000", "/ws");
+    socket.send("one");
+    CHECK(socket.read() == "one");
   }
   SECTION("origin form is for a web server, not for a proxy") {
     Client client(dedicated(context));

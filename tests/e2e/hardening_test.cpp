@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "harness.hpp"
+#include "websocket.hpp"
 
 using namespace e2e;
 using namespace std::chrono_literals;
@@ -54,13 +55,9 @@ TEST_CASE("hardening: an upgrade that meets a closing pooled connection is sent 
   Proxy proxy({}, &workspace);
   const Context context = proxy.routed();
   CHECK(proxy.get(context, "http://localhost:3000/drop-next").status == 200);
-  Client client = proxy.connect();
-  const Response answer = client.ask(fmt::format(
-      "GET http://localhost:3000/ws HTTP/1.1\r\nHost: localhost:3000\r\n{}Connection: Upgrade\r\nUpgrade: websocket\r\n"
-      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-      context.auth_line()));
-  CHECK(answer.status == 101);
-  CHECK(answer.header("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  WebSocket socket(proxy.connect(), "localhost:3000", "ws://localhost:3000/ws", {context.auth_line()});
+  socket.send("one");
+  CHECK(socket.read() == "one");
 }
 
 TEST_CASE("hardening: a silent tunnel is not kept for ever") {

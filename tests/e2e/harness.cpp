@@ -2,7 +2,6 @@
 #include "harness.hpp"
 
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <unistd.h>
 #include <atomic>
@@ -48,8 +47,7 @@ Workspace::Workspace(const Strings& options, std::string_view cert) {
 }
 
 json::object Workspace::get(std::string_view path) const {
-  Client client(http_);
-  const Response response = client.ask(fmt::format("GET {} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", path));
+  const Response response = ask(http_, "GET", path, {"Host: test", "Connection: close"});
   ++own_requests_;
   if (response.status != 200) FAIL("the workspace's " << path << ":\n" << response.head << response.body);
   return response.json();
@@ -154,21 +152,11 @@ Response Proxy::get(const Context& context, std::string_view url, std::string_vi
 
 Response Proxy::api(std::string_view method, std::string_view path, std::string_view body, const Strings& headers,
                     bool with_token) const {
-  const auto given = [&](std::string_view name) {
-    for (const std::string& each : headers)
-      if (each.size() > name.size() && each[name.size()] == ':' && strncasecmp(each.data(), name.data(), name.size()) == 0)
-        return true;
-    return false;
-  };
-  std::string request = fmt::format("{} {} HTTP/1.1\r\n", method, path);
-  if (!given("Host")) request += fmt::format("Host: 127.0.0.1:{}\r\n", admin_port_);
-  if (with_token && !given("Authorization")) request += fmt::format("Authorization: Bearer {}\r\n", token);
-  if (!body.empty() && !given("Content-Type")) request += "Content-Type: application/json\r\n";
-  if (!body.empty() && !given("Content-Length")) request += fmt::format("Content-Length: {}\r\n", body.size());
-  for (const std::string& each : headers) request += each + "\r\n";
-  Client client(admin_port_);
-  client.send(request + "\r\n" + std::string(body));
-  return client.read_response(method);
+  Strings fields{fmt::format("Host: 127.0.0.1:{}", admin_port_)};
+  if (with_token) fields.push_back("Authorization: Bearer " + token);
+  if (!body.empty()) fields.emplace_back("Content-Type: application/json");
+  fields.insert(fields.end(), headers.begin(), headers.end());
+  return ask(admin_port_, method, path, fields, body);
 }
 
 }  // namespace e2e

@@ -100,6 +100,28 @@ struct Response {
   boost::json::object json() const;  // of the body; FAILs where it is none
 };
 
+// One HTTP/1 response out of a connection's bytes, by Boost.Beast; what is none FAILs.
+class ResponseReader {
+ public:
+  class Parser;
+  explicit ResponseReader(std::string_view method = "GET");  // the request's: HEAD and CONNECT change where a response ends
+  ~ResponseReader();
+
+  std::size_t put(std::string_view bytes);  // how many of them were taken; the others come again, with more behind them
+  bool has_head() const;
+  bool done() const;
+  bool end();            // the connection has ended: does that complete it?
+  Response& response();  // as far as it has come; its body may be taken out
+
+ private:
+  std::unique_ptr<Parser> parser_;
+};
+
+// Asks a server on 127.0.0.1, on a connection of its own, by Boost.Beast. A field line ("Name: value") replaces those of its name
+// before it.
+Response ask(std::uint16_t port, std::string_view method, std::string_view target, const Strings& fields = {},
+             std::string_view body = {});
+
 // What carries a Client's bytes where that is no TCP socket of its own: TLS, or a stream of an HTTP/2 connection. Its end is the
 // connection's.
 class Wire {
@@ -143,13 +165,14 @@ class Client {
   void abort();  // RST
   void close();
   int fd() const { return fd_; }
+  int release();  // gives the socket away; what has arrived must have been read
 
  private:
   enum class Fill { bytes, end, timeout };
   Fill fill(std::chrono::steady_clock::time_point deadline);
   void need(std::chrono::steady_clock::time_point deadline, std::string_view what);  // more bytes, or FAIL
+  void fail(Fill got, std::string_view what);
   std::string take(std::size_t count);
-  std::string take_line(std::chrono::steady_clock::time_point deadline);
 
   int fd_ = -1;
   std::unique_ptr<Wire> wire_;  // in place of fd_

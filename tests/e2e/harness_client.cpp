@@ -144,8 +144,10 @@ Client::Fill Client::fill(Time::time_point deadline) {
 }
 
 void Client::need(Time::time_point deadline, std::string_view what) {
-  const Fill got = fill(deadline);
-  if (got == Fill::bytes) return;
+  if (const Fill got = fill(deadline); got != Fill::bytes) fail(got, what);
+}
+
+void Client::fail(Fill got, std::string_view what) {
   const char* const why = got == Fill::timeout ? "no answer in time"
                           : reset_             ? "the peer reset the connection"
                                                : "the peer closed";
@@ -180,39 +182,16 @@ std::string Client::read_some(milliseconds timeout) {
   return take(buffer_.size());
 }
 
-std::string Client::take_line(Time::time_point deadline) {
-  std::string line = read_until("\r\n", milliseconds(left_until(deadline)));
-  line.resize(line.size() - 2);
-  return line;
-}
-
 Response Client::read_response(std::string_view method, milliseconds timeout) {
   const auto deadline = Time::now() + timeout;
-  Response out;
-  out.head = read_until("\r\n\r\n", timeout);
-  if (!out.head.starts_with("HTTP/1.") || out.head.size() < 12) FAIL("no HTTP/1 response: '" << shown(out.head) << "'");
-  out.status = std::atoi(out.head.c_str() + 9);
-  if (method == "HEAD" || out.status < 200 || out.status == 204 || out.status == 304) return out;
-  if (method == "CONNECT" && out.status < 300) return out;
-  if (out.has("transfer-encoding")) {
-    out.chunked = true;
-    while (true) {
-      const std::string line = take_line(deadline);
-      char* end = nullptr;
-      const std::size_t size = std::strtoull(line.c_str(), &end, 16);
-      if (end == line.c_str() || (*end != '\0' && *end != ';'))
-        FAIL("no chunk size: '" << shown(line) << "' after\n" << out.head);
-      if (size == 0) break;
-      out.body += read_exactly(size, milliseconds(left_until(deadline)));
-      if (!take_line(deadline).empty()) FAIL("no line end after a chunk of " << size);
-    }
-    for (std::string line = take_line(deadline); !line.empty(); line = take_line(deadline)) out.trailers += line + "\r\n";
-  } else if (out.has("content-length")) {
-    out.body = read_exactly(std::strtoull(out.header("content-length").c_str(), nullptr, 10), milliseconds(left_until(deadline)));
-  } else {
-    out.body = read_all_until_close(milliseconds(left_until(deadline)));
+  ResponseReader reader(method);
+  while (true) {
+    take(reader.put(buffer_));
+    if (reader.done()) return std::move(reader.response());
+    const Fill got = fill(deadline);
+    if (got == Fill::bytes || (got == Fill::end && reader.end())) continue;
+    fail(got, fmt::format("the rest of a response, after\n{}{}", reader.response().head, shown(reader.response().body)));
   }
-  return out;
 }
 
 Response Client::ask(std::string_view request, std::string_view method) {
@@ -238,6 +217,11 @@ bool Client::closed_by_peer(milliseconds timeout) {
 }
 
 bool Client::silent(milliseconds time) { return buffer_.empty() && fill(Time::now() + time) == Fill::timeout; }
+
+int Client::release() {
+  if (wire_ || !buffer_.empty()) FAIL("no bare socket, or one with unread bytes");
+  return std::exchange(fd_, -1);
+}
 
 void Client::half_close() {
   if (wire_) wire_->half_close();

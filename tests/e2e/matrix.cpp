@@ -7,8 +7,6 @@ namespace {
 
 std::string basic(const Context& context) { return "Basic " + base64(context.username + ":" + context.password); }
 
-bool no_body(std::string_view method, int status) { return method == "HEAD" || status == 204 || status == 304; }
-
 class H1Asked final : public Asked {
  public:
   H1Asked(Client& client, const Request& request) : client_(client), method_(request.method), chunked_(request.streamed) {}
@@ -35,84 +33,49 @@ class H1Asked final : public Asked {
   std::size_t unsent() const override { return offered_.size() - taken_; }
 
   Response head() override {
-    Response out = client_.read_response("HEAD");
-    if (out.status >= 200) {
-      if (no_body(method_, out.status)) framing_ = Framing::none;
-      else if (out.has("transfer-encoding")) framing_ = Framing::chunks;
-      else if (out.has("content-length")) framing_ = Framing::length;
-      else framing_ = Framing::close;
-      if (framing_ == Framing::length) left_ = std::stoull(out.header("content-length"));
-      complete_ = framing_ == Framing::none || (framing_ == Framing::length && left_ == 0);
-    }
+    reader_ = std::make_unique<ResponseReader>(method_);
+    put();
+    while (!reader_->has_head())
+      if (!fill()) FAIL("the connection ends instead of a response: '" << held_ << "'");
+    Response out = reader_->response();
+    out.body.clear();
     return out;
   }
 
   std::string read_some() override {
-    while (!complete_) {
-      if (framing_ == Framing::chunks && left_ == 0) {
-        if (!next_chunk()) return {};
-        continue;
-      }
+    std::string& body = reader_->response().body;
+    while (body.empty() && !reader_->done())
       if (!fill()) {
-        complete_ = framing_ == Framing::close && !client_.was_reset();
-        return {};
+        if (!client_.was_reset()) reader_->end();
+        break;
       }
-      std::string out = framing_ == Framing::close ? std::exchange(held_, {}) : held_.substr(0, left_);
-      if (framing_ == Framing::close) return out;
-      held_.erase(0, out.size());
-      left_ -= out.size();
-      if (framing_ == Framing::length) complete_ = left_ == 0;
-      else if (left_ == 0) at_chunk_end_ = true;
-      if (complete_ && !held_.empty()) FAIL("bytes behind the response: '" << held_ << "'");
-      return out;
-    }
-    return {};
+    return std::exchange(body, {});
   }
 
-  bool complete() const override { return complete_; }
-  std::string trailers() const override { return trailers_; }
+  bool complete() const override { return reader_->done(); }
+  std::string trailers() const override { return reader_->response().trailers; }
   void abort() override { client_.abort(); }
   void hold() override {}
   void go_on() override {}
 
  private:
-  enum class Framing { none, length, chunks, close };
-
+  void put() {
+    held_.erase(0, reader_->put(held_));
+    if (reader_->done() && reader_->response().status >= 200 && !held_.empty())
+      FAIL("bytes behind the response: '" << held_ << "'");
+  }
   bool fill() {
-    if (held_.empty()) held_ = client_.read_some();
-    return !held_.empty();
-  }
-  bool take_line(std::string& line) {
-    std::size_t end = 0;
-    while ((end = held_.find("\r\n")) == std::string::npos) {
-      const std::string more = client_.read_some();
-      if (more.empty()) return false;
-      held_ += more;
-    }
-    line = held_.substr(0, end);
-    held_.erase(0, end + 2);
-    return true;
-  }
-  bool next_chunk() {
-    std::string line;
-    if (std::exchange(at_chunk_end_, false) && (!take_line(line) || !line.empty())) return false;
-    if (!take_line(line)) return false;
-    left_ = std::stoull(line, nullptr, 16);
-    if (left_ > 0) return true;
-    while (take_line(line)) {
-      if (line.empty()) return complete_ = true;
-      trailers_ += line + "\r\n";
-    }
-    return false;
+    const std::string more = client_.read_some();
+    held_ += more;
+    put();
+    return !more.empty();
   }
 
   Client& client_;
-  std::string method_, held_, trailers_, offered_;
+  std::string method_, held_, offered_;
   bool chunked_;
-  Framing framing_ = Framing::none;
   std::size_t taken_ = 0;
-  std::uint64_t left_ = 0;
-  bool at_chunk_end_ = false, complete_ = false;
+  std::unique_ptr<ResponseReader> reader_;
 };
 
 class H2Asked final : public Asked {

@@ -1,10 +1,31 @@
-// WebSocket frames as the tests write and expect them.
+// WebSockets: a client, and frames by themselves for what no client would send or show.
 #pragma once
 
-#include <string>
-#include <string_view>
+#include "harness.hpp"
 
 namespace e2e {
+
+// A WebSocket on a socket, by Boost.Beast, which checks the handshake's answer and all frames. What goes wrong FAILs.
+class WebSocket {
+ public:
+  // The handshake, on a connection to the server or on one that leads there.
+  WebSocket(Client below, std::string_view host, std::string_view target, const Strings& fields = {});
+  ~WebSocket();
+
+  const Response& answer() const;
+  void send(std::string_view message);
+  std::string read();                          // the next message
+  std::string echo(std::string_view message);  // both at once; as one frame, of any size
+  void ping(std::string_view payload);
+  const std::string& pong() const;  // the last one's payload; they are seen by reading
+  unsigned close(unsigned code);    // the peer's code; the connection has ended then, in order
+  bool is_reset();                  // how the peer ends it
+  void abort();                     // RST
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // A frame as clients send it: masked.
 inline std::string frame(unsigned opcode, std::string_view payload) {

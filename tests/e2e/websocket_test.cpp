@@ -1,13 +1,12 @@
 // WebSockets and other upgrades, as browsers open them (CONNECT) and as simple clients do (absolute URL).
-#include "support.hpp"
 #include "websocket.hpp"
+#include "support.hpp"
 
 namespace e2e {
 namespace {
 
 const std::string kHandshake =
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-const std::string kAccept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";  // RFC 6455 section 1.3
 
 struct Setup {
   Workspace workspace;
@@ -25,6 +24,11 @@ struct Setup {
     client.send(request_text("GET", fmt::format("ws://localhost:3000{}", path), context, kHandshake + std::string(fields)));
     return client;
   }
+  WebSocket open(bool through_connect, std::string_view path, Strings fields = {}) {
+    if (through_connect) return {tunnel(proxy, context, "localhost:3000"), "localhost:3000", path, fields};
+    fields.push_back(context.auth_line());
+    return {proxy.connect(), "localhost:3000", fmt::format("ws://localhost:3000{}", path), fields};
+  }
   Run node(const Strings& arguments) const {
     Strings argv{"node", source("tests/e2e/node/ws-client.mjs"), context.proxy_url};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
@@ -34,28 +38,24 @@ struct Setup {
 
 }  // namespace
 
-TEST_CASE("websocket: raw, through CONNECT and by absolute URL") {
+TEST_CASE("websocket: subprotocol, a first message with the 101, echo, ping, close") {
   Setup setup;
   const bool through_connect = GENERATE(true, false);
   INFO((through_connect ? "CONNECT" : "absolute URL"));
-  Client client = setup.ask(through_connect, "/ws?first=hello", "Sec-WebSocket-Protocol: vite-hmr, other\r\n");
-  const Response opened = client.read_response();
-  CHECK(opened.status == 101);
-  CHECK(opened.header("upgrade") == "websocket");
-  CHECK(opened.header("connection") == "Upgrade");
-  CHECK(opened.header("sec-websocket-accept") == kAccept);
-  CHECK(opened.header("sec-websocket-protocol") == "vite-hmr");
-  CHECK_FALSE(opened.has("content-length"));
-  CHECK_FALSE(opened.has("transfer-encoding"));
-  const std::string first = plain_frame(1, "hello");  // came in one segment with the 101
-  CHECK(client.read_exactly(first.size()) == first);
-  client.send(frame(1, "one") + frame(9, "ping"));
-  const std::string echo = plain_frame(1, "one") + plain_frame(10, "ping");
-  CHECK(client.read_exactly(echo.size()) == echo);
-  client.send(frame(8, "\x03\xe8"));
-  CHECK(client.read_exactly(4) == plain_frame(8, "\x03\xe8"));
-  CHECK(client.closed_by_peer());
-  CHECK_FALSE(client.was_reset());
+  WebSocket socket = setup.open(through_connect, "/ws?first=hello", {"Sec-WebSocket-Protocol: vite-hmr, other"});
+  CHECK(socket.answer().header("upgrade") == "websocket");
+  CHECK(socket.answer().header("connection") == "Upgrade");
+  CHECK(socket.answer().header("sec-websocket-protocol") == "vite-hmr");
+  CHECK_FALSE(socket.answer().has("content-length"));
+  CHECK_FALSE(socket.answer().has("transfer-encoding"));
+  CHECK(socket.read() == "hello");  // came in one segment with the 101
+  socket.send("one");
+  socket.ping("ping");
+  socket.send("two");
+  CHECK(socket.read() == "one");
+  CHECK(socket.read() == "two");
+  CHECK(socket.pong() == "ping");
+  CHECK(socket.close(1000) == 1000);
   CHECK(eventually([&] { return counter(setup.workspace, "tunnels") == 0; }));
 }
 
@@ -140,48 +140,21 @@ TEST_CASE("websocket: an upgrade to any protocol, and each half closes on its ow
 
 TEST_CASE("websocket: a reset on one side resets the other") {
   Setup setup;
-  Client client = setup.ask(true, "/ws?reset=1");
-  CHECK(client.read_response().status == 101);
-  client.send(frame(1, "one"));
-  REQUIRE(client.closed_by_peer());
-  CHECK(client.was_reset());
+  WebSocket socket = setup.open(true, "/ws?reset=1");
+  socket.send("one");
+  CHECK(socket.is_reset());
 
-  Client other = setup.ask(false, "/ws");
-  CHECK(other.read_response().status == 101);
-  REQUIRE(counter(setup.workspace, "tunnels") == 1);
+  WebSocket other = setup.open(false, "/ws");
+  REQUIRE(eventually([&] { return counter(setup.workspace, "tunnels") == 1; }));  // it counts behind the 101
   other.abort();
   CHECK(eventually([&] { return counter(setup.workspace, "tunnels") == 0; }));
 }
 
 TEST_CASE("websocket: 64 MB in one message") {
   Setup setup;
-  Client client = setup.ask(true, "/ws");
-  CHECK(client.read_response().status == 101);
-  const std::size_t size = static_cast<std::size_t>(scaled(64)) << 20;
-  const std::string message = frame(2, std::string(size, 'm'));
-  std::size_t sent = 0, received = 0;
-  std::vector<char> block(1 << 18);
-  const std::size_t expected = size + 10;
-  // Both ways at once, as the echo needs it.
-  while (received < expected) {
-    pollfd wanted{client.fd(), static_cast<short>(POLLIN | (sent < message.size() ? POLLOUT : 0)), 0};
-    REQUIRE(poll(&wanted, 1, 10'000) > 0);
-    if (wanted.revents & POLLOUT) {
-      const ssize_t count = ::send(client.fd(), message.data() + sent, message.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-      if (count > 0) sent += static_cast<std::size_t>(count);
-    }
-    if (wanted.revents & POLLIN) {
-      const ssize_t count = recv(client.fd(), block.data(), block.size(), MSG_DONTWAIT);
-      REQUIRE(count != 0);
-      if (count > 0) {
-        const std::size_t skip = received < 10 ? std::min<std::size_t>(10 - received, static_cast<std::size_t>(count)) : 0;
-        REQUIRE(std::all_of(block.begin() + static_cast<std::ptrdiff_t>(skip), block.begin() + count,
-                            [](char c) { return c == 'm'; }));
-        received += static_cast<std::size_t>(count);
-      }
-    }
-  }
-  CHECK(received == expected);
+  WebSocket socket = setup.open(true, "/ws");
+  const std::string message(static_cast<std::size_t>(scaled(64)) << 20, 'm');
+  CHECK((socket.echo(message) == message));
   if (!slow()) CHECK(setup.proxy.process().peak_kb() < 20'000);
 }
 

@@ -1,0 +1,309 @@
+// This parser against Boost.Beast's, on the same bytes: what both accept must mean the same to both, and end at the same byte.
+// Where only one accepts, kDifferences has to say why. The two share no code, so that what both got wrong alike is unlikely.
+#include <catch2/catch.hpp>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "http1/heads.hpp"
+#include "http1/messages.hpp"
+#include "http1/readings.hpp"
+#include "net/address.hpp"
+
+using namespace cmux;
+using namespace cmux::http1;
+
+namespace {
+
+using http::Name;
+
+bool has_space_at_line_start(std::string_view text) {
+  return text.find("\r\n ") != std::string_view::npos || text.find("\r\n\t") != std::string_view::npos;
+}
+
+bool equal(std::string_view a, std::string_view b) { return http::equal_ignoring_case(a, b); }
+
+// Of an absolute target, the only ones that Reading writes with a space.
+std::string_view authority_in(const Reading& reading) {
+  const std::size_t space = reading.target.find(' ');
+  if (space == std::string::npos) return {};
+  const std::size_t start = reading.target.find("://") + 3;
+  return std::string_view(reading.target).substr(start, space - start);
+}
+
+// Transfer-Encoding other than the one line "chunked", with empty list elements or without.
+bool has_other_codings(const Reading& reading) {
+  unsigned chunked = 0, others = 0;
+  for (const auto field : reading.fields) {
+    if (field.known != Name::transfer_encoding) continue;
+    unsigned here = 0;
+    http::for_each_token(field.value, [&](std::string_view coding) { ++here, ++(equal(coding, "chunked") ? chunked : others); });
+    others += here == 0;
+  }
+  return others > 0 || chunked > 1;
+}
+
+bool has_odd_length(const Reading& reading) {
+  for (const auto field : reading.fields)
+    if (field.known == Name::content_length &&
+        (field.value.size() > 18 || field.value.find_first_not_of("0123456789") != std::string_view::npos))
+      return true;
+  return false;
+}
+
+bool has_odd_host(const Reading& reading) {
+  const std::size_t hosts = reading.fields.count(Name::host);
+  if (hosts != 1) return hosts > 1 || reading.version >= 11 || authority_in(reading).empty();
+  const std::string_view host = *reading.fields.get(Name::host);
+  return host.empty() ? authority_in(reading).empty() : !net::parse_authority(host);
+}
+
+// Of no form of RFC 9112 section 3.2, or of a scheme that no proxy of HTTP serves.
+bool has_odd_target(const Reading& reading) {
+  const std::string_view target = reading.target;
+  if (reading.method == "CONNECT") return false;
+  if (target.find(' ') == std::string_view::npos) return target[0] != '/' && (target != "*" || reading.method != "OPTIONS");
+  return authority_in(reading).empty() || !(target.starts_with("http://") || target.starts_with("https://"));
+}
+
+bool is_bodiless(const Reading& reading) { return (reading.status >= 100 && reading.status < 200) || reading.status == 204; }
+
+// What follows the head: chunks, where it is that.
+std::string_view behind_head(std::string_view text) { return text.substr(std::min(text.find("\r\n\r\n"), text.size() - 4) + 4); }
+
+// A line that begins with more than `digits` of hexadecimal, and then one of `next`, or anything.
+bool has_size_line(std::string_view text, std::size_t digits, std::string_view next) {
+  for (std::string_view rest = behind_head(text); !rest.empty();
+       rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1)) {
+    const std::size_t size = std::min(rest.find_first_not_of("0123456789abcdefABCDEF"), rest.size());
+    if (size > digits && (next.empty() || rest.substr(size).find_first_of(next) == 0)) return true;
+  }
+  return false;
+}
+
+bool has_framing_trailer(std::string_view text) {
+  std::string rest(behind_head(text));
+  for (char& c : rest) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char* const name : {"content-length:", "transfer-encoding:", "connection:"})
+    if (rest.find(name) != std::string::npos) return true;
+  return false;
+}
+
+bool is_above_1_1(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find("\r\n"));
+  const std::size_t at = line.starts_with("HTTP/1.") ? 0 : line.rfind("HTTP/1.");
+  return at != std::string_view::npos && line.size() > at + 7 && line[at + 7] >= '2';
+}
+
+enum class Only { ours, beast };
+
+struct Difference {
+  std::string_view name;
+  Only accepts;
+  std::string_view refusal;                                      // a part of what the other one says; empty: it waits for more
+  bool (*holds)(std::string_view text, const Reading& reading);  // of the bytes, as the one that accepts has read them
+};
+using Text = std::string_view;
+
+const Difference kDifferences[] = {
+    // Refused here and taken by Beast: where two readers may disagree, or a proxy would not know what to do.
+    {"obs-fold", Only::beast, "folded", [](Text text, const Reading&) { return has_space_at_line_start(text); }},
+    {"# in the target", Only::beast, "bad character in the request target",
+     [](Text, const Reading& beast) { return beast.target.find('#') != std::string::npos; }},
+    {"a target of no form", Only::beast, "bad request target", [](Text, const Reading& beast) { return has_odd_target(beast); }},
+    {"a target without a host", Only::beast, "no host in", [](Text, const Reading& beast) { return has_odd_target(beast); }},
+    {"a target of another scheme", Only::beast, "unsupported scheme",
+     [](Text, const Reading& beast) { return has_odd_target(beast); }},
+    {"Host that is not one authority", Only::beast, "ost", [](Text, const Reading& beast) { return has_odd_host(beast); }},
+    // Beast reads "gzip", "chunked, gzip" and "chunked, chunked" as no body at all, "chunked;q=1" and "gzip" before "chunked" as
+    // chunked.
+    {"transfer codings", Only::beast, "ransfer", [](Text, const Reading& beast) { return has_other_codings(beast); }},
+    {"chunked in HTTP/1.0", Only::beast, "in HTTP/1.0", [](Text, const Reading& beast) { return beast.version == 10; }},
+    {"an odd Content-Length", Only::beast, "is no number", [](Text, const Reading& beast) { return has_odd_length(beast); }},
+    {"CONNECT with a body", Only::beast, "CONNECT with a body",
+     [](Text, const Reading& beast) { return beast.method == "CONNECT"; }},
+    {"a status below 100", Only::beast, "bad status", [](Text, const Reading& beast) { return beast.status < 100; }},
+    {"101 that was not asked for", Only::beast, "101", [](Text, const Reading& beast) { return beast.status == 101; }},
+    {"white space behind a chunk's size", Only::beast, "bad chunk size",
+     [](Text text, const Reading&) { return has_size_line(text, 0, " \t"); }},
+    {"a chunk's size of many digits", Only::beast, "too large",
+     [](Text text, const Reading&) { return has_size_line(text, 15, ""); }},
+    {"a control character in a chunk's extension", Only::beast, "bad chunk size",
+     [](Text text, const Reading&) { return has_size_line(text, 0, ";"); }},
+
+    // Taken here and refused by Beast: allowed, or harmless because it goes no further.
+    // RFC 9112 section 2.3: a higher minor version is understood as the highest one known.
+    {"HTTP/1.2 and above", Only::ours, "bad version", [](Text text, const Reading&) { return is_above_1_1(text); }},
+    // RFC 9112 section 2.2: a server should ignore at least one.
+    {"an empty line before the request", Only::ours, "bad method",
+     [](Text text, const Reading&) { return text.starts_with("\r\n"); }},
+    // RFC 9112 section 4 wants the space; servers leave it out.
+    {"a status line without a space behind the status", Only::ours, "bad status",
+     [](Text text, const Reading& ours) { return ours.reason.empty() && text.substr(12).starts_with("\r\n"); }},
+    // RFC 9110 section 8.6 and RFC 9112 section 6.1: they mean nothing there, and are dropped.
+    {"framing fields where no body can be", Only::ours, "-",
+     [](Text, const Reading& ours) {
+       return is_bodiless(ours) && (ours.fields.contains(Name::content_length) || ours.fields.contains(Name::transfer_encoding));
+     }},
+    // It is dropped, whatever stands in it: RFC 9110 section 7.6.1.
+    {"Connection that is no list of tokens", Only::ours, "bad value",
+     [](Text, const Reading& ours) {
+       return ours.fields.contains(Name::connection) || ours.fields.contains(Name::proxy_connection);
+     }},
+    // It is dropped unread: RFC 9112 section 7.1.1.
+    {"an extension of a chunk that breaks its grammar", Only::ours, "bad chunk extension",
+     [](Text text, const Reading&) { return has_size_line(text, 0, ";"); }},
+    {"an extension of a chunk whose quotes do not end", Only::ours, "",
+     [](Text text, const Reading&) { return has_size_line(text, 0, ";"); }},
+    // They are dropped: RFC 9110 section 6.5.1.
+    {"framing fields among the trailers", Only::ours, "bad ",
+     [](Text text, const Reading&) { return has_framing_trailer(text); }},
+};
+
+std::string shown(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\r') out += "\\r";
+    else if (c == '\n') out += "\\n\n";
+    else if (c >= 0x20 && c < 0x7f && c != '\\') out += c;
+    else out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+std::string head_of(const Reading& reading) {
+  return fmt::format("{}|{}|{}|{}|{}|{}\n", reading.method, reading.target, reading.version, reading.status, reading.reason,
+                     reading.framing) +
+         lines(reading.fields);
+}
+std::string described(const Reading& reading) {
+  return fmt::format("head {}, complete {}, {} bytes, refused '{}'\n{}{}\n{}", reading.head, reading.complete, reading.size,
+                     reading.refused, head_of(reading), shown(reading.body), lines(reading.trailers));
+}
+
+std::string_view difference(std::string_view text, const Reading& ours, const Reading& beast, Only accepts) {
+  const bool is_ours = accepts == Only::ours;
+  const std::string_view refused = is_ours ? beast.refused : ours.refused;
+  for (const Difference& each : kDifferences)
+    if (each.accepts == accepts &&
+        (each.refusal.empty() ? refused.empty() : refused.find(each.refusal) != std::string_view::npos) &&
+        each.holds(text, is_ours ? ours : beast))
+      return each.name;
+  FAIL((is_ours ? "only we accept" : "only Beast accepts")
+       << ":\n"
+       << shown(text) << "\nours:  " << described(ours) << "\nBeast: " << described(beast));
+  return {};
+}
+
+// What came of it: "both", "neither", or the difference's name.
+std::string_view compared(Role role, std::string_view text, std::size_t step) {
+  const Reading ours = read_ours(role, text, step), beast = read_beast(role, text, step);
+  if (ours.head != beast.head) return difference(text, ours, beast, ours.head ? Only::ours : Only::beast);
+  if (!ours.head) return "neither";
+  const auto check = [&](bool same, const char* what) {
+    if (!same) FAIL(what << ":\n" << shown(text) << "\nours:  " << described(ours) << "\nBeast: " << described(beast));
+  };
+  check(head_of(ours) == head_of(beast), "the heads differ");
+  // With both options of Connection in HTTP/1.0, Beast keeps the connection; RFC 9112 section 9.3 closes it.
+  check(ours.keep_alive == beast.keep_alive || (beast.version == 10 && beast.keep_alive), "only one keeps the connection");
+  if (ours.complete != beast.complete) return difference(text, ours, beast, ours.complete ? Only::ours : Only::beast);
+  if (!ours.complete) return "neither";
+  check(ours.size == beast.size, "the messages end at different bytes");
+  check(ours.body == beast.body, "the bodies differ");
+  check(lines(ours.trailers) == lines(beast.trailers), "the trailers differ");
+  return "both";
+}
+
+}  // namespace
+
+TEST_CASE("differential: messages by hand, against Boost.Beast") {
+  struct Row {
+    Role role;
+    std::string text;
+    std::string_view outcome;
+  };
+  constexpr Role kRequest = Role::request, kResponse = Role::response;
+  const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n", post = "POST / HTTP/1.1\r\nHost: a\r\n", ok = "HTTP/1.1 200 OK\r\n";
+  const Row rows[] = {
+      {kRequest, get + "\r\n", "both"},
+      {kRequest, get + "A: \t b \t\r\nA:\r\n\r\nGET /", "both"},
+      {kRequest, "GET http://a/x HTTP/1.0\r\n\r\n", "both"},
+      {kRequest, post + "Content-Length: 5\r\n\r\nhelloPOST", "both"},
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-T: 1\r\n\r\nPOST", "both"},
+      {kRequest, post + "Content-Length: 5\r\n\r\nhell", "neither"},
+      {kRequest, post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "neither"},
+      {kRequest, post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello", "neither"},
+      {kRequest, get + "A : b\r\n\r\n", "neither"},
+      {kResponse, ok + "Content-Length: 5\r\n\r\nhello", "both"},
+      {kResponse, ok + "\r\nuntil the end", "both"},
+      {kResponse, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nHTTP/1.1", "both"},
+      {kResponse, "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1", "both"},
+
+      {kRequest, get + "A: b\r\n c\r\n\r\n", "obs-fold"},
+      {kRequest, "GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", "# in the target"},
+      {kRequest, "GET a HTTP/1.1\r\nHost: a\r\n\r\n", "a target of no form"},
+      {kRequest, "GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", "a target without a host"},
+      {kRequest, "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "a target of another scheme"},
+      {kRequest, get + "Host: b\r\n\r\n", "Host that is not one authority"},
+      {kRequest, "GET / HTTP/1.1\r\n\r\n", "Host that is not one authority"},
+      {kRequest, post + "Transfer-Encoding: gzip\r\n\r\n", "transfer codings"},
+      {kRequest, post + "Transfer-Encoding: chunked, gzip\r\n\r\n", "transfer codings"},
+      {kRequest, post + "Transfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "transfer codings"},
+      {kRequest, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nHost: a\r\n\r\n0\r\n\r\n", "chunked in HTTP/1.0"},
+      {kRequest, post + "Content-Length: 5, 5\r\n\r\nhello", "an odd Content-Length"},
+      {kRequest, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 5\r\n\r\nhello", "CONNECT with a body"},
+      {kResponse, "HTTP/1.1 099 x\r\n\r\n", "a status below 100"},
+      {kResponse, "HTTP/1.1 101 x\r\n\r\n", "101 that was not asked for"},
+
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n", "neither"},
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5 ;a\r\nhello\r\n0\r\n\r\n", "white space behind a chunk's size"},
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n0000000000000005\r\nhello\r\n0\r\n\r\n",
+       "a chunk's size of many digits"},
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;a=\"\n\"\r\nhello\r\n0\r\n\r\n",
+       "a control character in a chunk's extension"},
+
+      {kRequest, "GET / HTTP/1.2\r\nHost: a\r\n\r\n", "HTTP/1.2 and above"},
+      {kRequest, "\r\n" + get + "\r\n", "an empty line before the request"},
+      {kResponse, "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "a status line without a space behind the status"},
+      {kRequest, get + "Connection: a b\r\n\r\n", "Connection that is no list of tokens"},
+      {kResponse, "HTTP/1.1 204 x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+       "framing fields where no body can be"},
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n", "framing fields among the trailers"},
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;=\r\nhello\r\n0\r\n\r\n",
+       "an extension of a chunk that breaks its grammar"},
+      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;a=\"\r\nhello\r\n0\r\n\r\n",
+       "an extension of a chunk whose quotes do not end"},
+  };
+  for (const Row& row : rows)
+    for (const std::size_t step : {row.text.size(), std::size_t{1}}) {
+      INFO(shown(row.text) << "in pieces of " << step);
+      CHECK(compared(row.role, row.text, step) == row.outcome);
+    }
+}
+
+// Refused here at the line; there it is looked at once an empty line has come, which need not happen before the header's limit.
+TEST_CASE("differential: Beast waits for more behind a bare LF") {
+  const std::string_view text = "GET / HTTP/1.1\r\nHost: a\nA: b\r\n";
+  CHECK(read_ours(Role::request, text, 1).refused == "a line ends in a bare LF");
+  CHECK(read_beast(Role::request, text, 1).refused == "");
+  CHECK(read_beast(Role::request, std::string(text) + "\r\n", 1).refused == "bad value");
+}
+
+TEST_CASE("differential: generated messages, against Boost.Beast") {
+  std::map<std::string_view, unsigned> outcomes;
+  for (const Role role : {Role::request, Role::response}) {
+    MessageMaker maker(role);
+    for (int i = 0; i < 50'000; ++i) {
+      const std::string text = maker.next();
+      const std::string_view whole = compared(role, text, text.size()), slow = compared(role, text, 1);
+      if (whole != slow) FAIL("'" << whole << "', but '" << slow << "' byte by byte:\n" << shown(text));
+      ++outcomes[whole];
+    }
+  }
+  CHECK(outcomes["both"] > 20'000);
+  CHECK(outcomes["neither"] > 10'000);
+  for (const Difference& each : kDifferences) {
+    INFO(each.name);
+    CHECK(outcomes[each.name] > 0);  // what no longer differs has to go from the table
+  }
+}
