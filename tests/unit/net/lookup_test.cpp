@@ -56,7 +56,15 @@ struct World {
   Lookups lookups{system.asked(), {8, 2, 100, 40}};
   Loop loop;
   Resolver resolver{{}, &lookups};
-  ~World() { system.answer(); }
+  std::vector<Lookups::RequestPtr> requests;
+  ~World() {
+    for (const auto& request : requests) request->give_up();  // before the loop goes
+    system.answer();
+  }
+  Result<void> add(std::string host, const std::string& client) {
+    requests.push_back(std::make_shared<Lookups::Request>(std::move(host), loop, [](Lookups::Answer) {}));
+    return lookups.add(requests.back(), client);
+  }
 };
 
 Task<void> ask(Resolver& resolver, std::string host, std::string client, milliseconds timeout, std::string& out) {
@@ -146,13 +154,8 @@ TEST_CASE("a look-up has a time limit, and its answer still serves the next") {
 
 TEST_CASE("a queue that is full is an error at once") {
   World world;
-  std::vector<std::string> hanging(42);
   std::string refused, out;
-  for (std::size_t i = 0; i < hanging.size(); ++i) {
-    Lookups::RequestPtr request =
-        std::make_shared<Lookups::Request>("slow" + std::to_string(i), world.loop, [](Lookups::Answer) {});
-    CHECK(world.lookups.add(request, "greedy").has_value());
-  }
+  for (int i = 0; i < 42; ++i) CHECK(world.add("slow" + std::to_string(i), "greedy").has_value());  // 2 at work, 40 wait
   run(world.loop, ask(world.resolver, "slow-too", "greedy", milliseconds(0), refused));
   CHECK(refused == "limit");
   run(world.loop, ask(world.resolver, "quick", "other", milliseconds(0), out));
@@ -169,12 +172,10 @@ TEST_CASE("cancel ends the waits at once, and a resolver may go while its names 
 
 TEST_CASE("what was given up before its turn is never asked") {
   World world;
-  for (int i = 0; i < 2; ++i)  // its share
-    CHECK(world.lookups.add(std::make_shared<Lookups::Request>("slow", world.loop, [](Lookups::Answer) {}), "a").has_value());
-  auto request = std::make_shared<Lookups::Request>("waiting", world.loop, [](Lookups::Answer) {});
-  CHECK(world.lookups.add(request, "a").has_value());
+  for (int i = 0; i < 2; ++i) CHECK(world.add("slow", "a").has_value());  // its share
+  CHECK(world.add("waiting", "a").has_value());
   world.system.await_begun(2);
-  CHECK(request->give_up_waiting());
+  CHECK(world.requests.back()->give_up_waiting());
   world.system.answer();
   std::string out;
   run(world.loop, ask(world.resolver, "quick", "a", milliseconds(0), out));
