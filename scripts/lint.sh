@@ -15,5 +15,5 @@ clang-format --dry-run -Werror "${files[@]}" || status=1
 # build's business.
 printf '%s\n' "${files[@]}" | grep '\.cpp$' |
   xargs -r -P "${CMUX_JOBS:-$(nproc)}" -I{} clang-tidy --quiet {} -- -std=c++20 -Isrc -Ifixtures -Itests/unit -Itools/cmuxproxy-cli \
-    '-DCMUXPROXY_VERSION="lint"' 2> >(grep -v 'warnings generated' >&2 || true) || status=1
+    '-DCMUXPROXY_VERSION="lint"' -DCPPHTTPLIB_OPENSSL_SUPPORT 2> >(grep -v 'warnings generated' >&2 || true) || status=1
 exit $status

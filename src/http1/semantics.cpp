@@ -201,6 +201,7 @@ Result<MessageInfo> normalise_response(Head& head, std::string_view method, std:
   head.content_length = lengths.content_length;
   if (head.tunnel) {
     info.framing = Framing::until_close;
+    info.keep_alive = false;  // even where both sides have said their end, and nobody has seen the connection's
     return info;
   }
   if (interim || head.status == 204 || head.status == 304 || method == "HEAD") info.framing = Framing::none;

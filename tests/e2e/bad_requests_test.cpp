@@ -9,8 +9,8 @@ using namespace std::string_literals;
 namespace {
 
 // A request to the workspace whose head ends in `fields`.
-std::string with(const std::string& fields, const std::string& body = {}) {
-  return "POST http://localhost:3000/upload HTTP/1.1\r\nHost: localhost:3000\r\n$A" + fields + "\r\n" + body;
+std::string with(const std::string& fields, const std::string& body = {}, const std::string& path = "/upload") {
+  return "POST http://localhost:3000" + path + " HTTP/1.1\r\nHost: localhost:3000\r\n$A" + fields + "\r\n" + body;
 }
 std::string line(const std::string& request_line) { return request_line + "\r\nHost: localhost:3000\r\n$A\r\n"; }
 std::string chunked(const std::string& body) { return with("Transfer-Encoding: chunked\r\n", body); }
@@ -235,7 +235,7 @@ TEST_CASE("requests that are odd but right are served, and go upstream in their 
       {"quoted chunk extension", chunked("5;a=\"b c\";d\r\nhello\r\n0\r\n\r\n")},
       {"leading zeros", chunked("00000001\r\nh\r\n0004\r\nello\r\n0000\r\n\r\n")},
       {"a chunk of each size", chunked("1\r\nh\r\n1\r\ne\r\n3\r\nllo\r\n0\r\n\r\n")},
-      {"trailers", chunked("5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n")},
+      {"trailers", with("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", "/upload?by=hand")},
       {"Chunked in capitals", with("Transfer-Encoding: CHUNKED\r\n", "5\r\nhello\r\n0\r\n\r\n")},
       {"an empty list item", with("Transfer-Encoding: , chunked\r\n", "5\r\nhello\r\n0\r\n\r\n")},
       {"the same length twice", with("Content-Length: 5\r\nContent-Length: 5\r\n", "hello")},

@@ -40,10 +40,11 @@ TEST_CASE("hardening: fields that route or authenticate do not go through as tra
   Proxy proxy({}, &workspace);
   const Context context = proxy.routed();
   Client client = proxy.connect();
-  const Response answer = client.ask(fmt::format(
-      "POST http://localhost:3000/echo HTTP/1.1\r\nHost: localhost:3000\r\n{}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
-      "X-Cmux-Port-Internal: 22\r\nX-Cmux-Proxied: true\r\nAuthorization: evil\r\nHost: evil\r\nX-Sum: 1\r\n\r\n",
-      context.auth_line()));
+  const Response answer = client.ask(
+      fmt::format("POST http://localhost:3000/echo?by=hand HTTP/1.1\r\nHost: localhost:3000\r\n{}Transfer-Encoding: "
+                  "chunked\r\n\r\n1\r\nx\r\n0\r\n"
+                  "X-Cmux-Port-Internal: 22\r\nX-Cmux-Proxied: true\r\nAuthorization: evil\r\nHost: evil\r\nX-Sum: 1\r\n\r\n",
+                  context.auth_line()));
   CHECK(answer.status == 200);
   const auto trailers = answer.json().at("trailers").as_array();
   REQUIRE(trailers.size() == 1);

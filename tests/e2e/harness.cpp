@@ -60,8 +60,8 @@ std::int64_t Workspace::requests() const {
 
 std::int64_t Workspace::malformed() const { return get("/connections").at("malformed").to_number<std::int64_t>(); }
 
-RawServer::RawServer(const Strings& options) {
-  Strings argv{fixture("raw-server"), "--exit-with-stdin"};
+PortServer::PortServer(std::string_view program, const Strings& options) {
+  Strings argv{fixture(program), "--exit-with-stdin"};
   argv.insert(argv.end(), options.begin(), options.end());
   process_.start(argv, {}, Process::Stdin::pipe);
   port_ = port_in(ready_line(process_), "port");

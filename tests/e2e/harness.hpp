@@ -198,16 +198,26 @@ class Workspace {
   mutable std::int64_t own_requests_ = 0;
 };
 
-// fixtures/raw-server: speaks first, then echoes.
-class RawServer {
+// A fixture program with one port.
+class PortServer {
  public:
-  explicit RawServer(const Strings& options = {});
+  PortServer(std::string_view program, const Strings& options);
   std::uint16_t port() const { return port_; }
   Process& process() { return process_; }
 
  private:
   Process process_;
   std::uint16_t port_ = 0;
+};
+
+// fixtures/raw-server: speaks first, then echoes.
+struct RawServer : PortServer {
+  explicit RawServer(const Strings& options = {}) : PortServer("raw-server", options) {}
+};
+
+// fixtures/oauth-provider: knows the client "app", whose secret is "secret".
+struct OauthProvider : PortServer {
+  explicit OauthProvider(const Strings& options = {}) : PortServer("oauth-provider", options) {}
 };
 
 struct Context {
