@@ -97,7 +97,7 @@ listen raw
         peers["nghttpx"] = (pid, self.nghttpx, credentials)
         environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         environment |= {"CMUXPROXY_RUNTIME_DIR": self.path("run"), "CMUXPROXY_STATE_DIR": self.path("state"), "HOME": self.dir}
-        serve = subprocess.Popen(["taskset", "-c", PROXY_CORE, BINARY, "serve", "--json", "--listen", "127.0.0.1:0"], env=environment,
+        serve = subprocess.Popen(["taskset", "-c", PROXY_CORE, BINARY, "serve", "--dumpable", "--json", "--listen", "127.0.0.1:0"], env=environment,
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.children.append(serve)
         ready = json.loads(serve.stdout.readline())

@@ -1,5 +1,7 @@
 # How every target of the project is compiled, and cmux_layer(), which makes a folder of src/ a library.
 
+include(CheckCXXCompilerFlag)
+
 find_program(CMUX_CCACHE ccache)
 if(CMUX_CCACHE)
   # Precompiled headers need the sloppiness; without it ccache would never hit. The base and the sums make other checkouts hit, too: a
@@ -22,6 +24,26 @@ if(CMUX_SANITIZE)
   target_compile_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE})
 endif()
+<<<<<<< HEAD
+=======
+# What makes a flaw in memory handling harder to use, where it costs nothing that can be measured: see docs/security.md. The
+# sanitizers find such flaws themselves, and do not go with FORTIFY.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMUX_SANITIZE)
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(cmux_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE)
+  check_cxx_compiler_flag(-fcf-protection=full CMUX_HAS_CET)  # x86 alone
+  if(CMUX_HAS_CET)
+    target_compile_options(cmux_options INTERFACE -fcf-protection=full)
+  endif()
+  target_link_options(cmux_options INTERFACE -pie)
+  if(NOT APPLE)
+    target_link_options(cmux_options INTERFACE LINKER:-z,relro,-z,now,-z,noexecstack)
+  endif()
+endif()
+if(CMUX_PORTABLE_POLLER)
+  target_compile_definitions(cmux_options INTERFACE CMUX_PORTABLE_POLLER=1)
+endif()
+>>>>>>> w/guard
 
 # target_precompile_headers(), and a sum by which ccache knows the result: the compiler never writes the same file twice. Its own
 # headers must not be among them, since the sum would not notice their change.

@@ -82,6 +82,7 @@ Task<Reply> Api::change_context(Call& call) {
   auto route = read_route_change(call.body, instance_.more_domains());
   if (auto* const wrong = std::get_if<Reply>(&route)) co_return std::move(*wrong);
   const auto changed = instance_.contexts().reroute(call.id, std::move(std::get<0>(route)));
+  if (!changed && changed.error().code == Errc::limit) co_return problem(503, changed.error().detail);
   if (!changed) co_return refused_field(changed.error(), "route");
   const policy::ContextPtr context = *changed;
   if (!context) co_return no_such_context();

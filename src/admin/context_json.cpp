@@ -10,15 +10,6 @@ namespace cmux::admin {
 
 namespace json = boost::json;
 
-namespace {
-
-// The address of the context's own listener, which is where the proxy's is.
-std::string dedicated_address(const std::string& proxy_address, std::uint16_t port) {
-  return fmt::format("{}:{}", proxy_address.substr(0, proxy_address.rfind(':')), port);
-}
-
-}  // namespace
-
 json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets) {
   json::object out;
   out["id"] = context.id;
@@ -28,7 +19,7 @@ json::object context_to_json(const policy::Context& context, const std::string& 
   if (context.route) out["route"] = policy::route_to_json(*context.route, !secrets);
   else out["route"] = nullptr;
   if (context.dedicated_port) {
-    const std::string own = dedicated_address(proxy_address, *context.dedicated_port);
+    const std::string own = fmt::format("127.0.0.1:{}", *context.dedicated_port);
     if (secrets) out["proxyUrl"] = "http://" + own;
     out["proxy"] = own;
     out["dedicatedPort"] = *context.dedicated_port;

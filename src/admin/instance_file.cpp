@@ -9,11 +9,10 @@
 #include <boost/json.hpp>
 #include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <limits>
-#include <system_error>
+#include <utility>
 
-#include "base/process.hpp"
+#include "base/private_folder.hpp"
 
 namespace cmux::admin {
 namespace {
@@ -77,9 +76,33 @@ Result<InstanceRecord> parse_record(const std::string& text, const std::string& 
   return record;
 }
 
-// The record and no judgement whether its process lives.
-Result<InstanceRecord> read_record(const std::string& path, std::string_view name) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+Error not_ours(const std::string& path) {
+  return make_error(Errc::config,
+                    fmt::format("{} must be a folder of yours that nobody else may write to: whoever can might pose "
+                                "as an instance, and get its secrets; chmod go-w it, or set CMUXPROXY_RUNTIME_DIR to "
+                                "another one",
+                                path));
+}
+
+Result<void> check_directory(const std::string& path) {
+  const Descriptor folder{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.number < 0 && errno == ENOENT) return {};
+  struct stat status {};
+  if (folder.number < 0 || fstat(folder.number, &status) != 0)
+    return make_error(Errc::config, from_errno(errno, fmt::format("open {}", path)).detail);
+  if (status.st_uid != geteuid() || (status.st_mode & 0022) != 0) return not_ours(path);
+  return {};
+}
+
+struct Found {
+  InstanceRecord record;
+  bool runs = false;  // its process holds the file's lock: the record is that of a living instance
+};
+
+// A process number proves nothing, it may be somebody else's by now. The lock does: it is on this very file, from before it had
+// its name, and the system lets go of it when the process ends.
+Result<Found> read_record(const std::string& path, std::string_view name) {
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
   if (file.number < 0 && errno == ENOENT) return make_error(Errc::closed, fmt::format("no instance '{}' is running", name));
   if (file.number < 0) return make_error(Errc::config, from_errno(errno, fmt::format("open {}", path)).detail);
   struct stat status {};
@@ -88,15 +111,10 @@ Result<InstanceRecord> read_record(const std::string& path, std::string_view nam
     return make_error(Errc::config, fmt::format("{} belongs to another user", path));
   auto text = read_text(file.number, path);
   if (!text) return text.error();
-  return parse_record(*text, path, name);
-}
-
-Result<void> make_directory(const std::string& path) {
-  std::error_code failed;
-  const std::filesystem::path directory(path);
-  if (directory.has_parent_path()) std::filesystem::create_directories(directory.parent_path(), failed);
-  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return from_errno(errno, fmt::format("cannot make the runtime directory {}", path));
+  auto record = parse_record(*text, path, name);
+  if (!record) return record.error();
+  const bool held = flock(file.number, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  return Found{std::move(*record), held};
 }
 
 // A process that ends removes its lock file, so the file that was locked may be no longer the one that the path names.
@@ -109,7 +127,8 @@ bool is_file_at(int descriptor, const std::string& path) {
 
 Error taken(const std::string& path, std::string_view name) {
   const auto holder = read_record(path, name);
-  const std::string who = holder ? fmt::format("with pid {}", holder->pid) : std::string("and is starting or stopping");
+  const std::string who =
+      holder && holder->runs ? fmt::format("with pid {}", holder->record.pid) : std::string("and is starting or stopping");
   return make_error(Errc::limit,
                     fmt::format("instance '{}' is already running, {}; choose another name with --instance", name, who));
 }
@@ -148,17 +167,19 @@ Result<InstanceRecord> read_instance(std::string_view name) {
   if (auto checked = check_instance_name(name); !checked) return checked.error();
   const auto directory = runtime_directory();
   if (!directory) return directory.error();
-  auto record = read_record(path_in(*directory, name, "json"), name);
-  if (!record) return record;
-  if (process_runs(record->pid)) return record;
-  return make_error(Errc::closed, fmt::format("no instance '{}' is running (pid {} has ended)", name, record->pid));
+  if (auto checked = check_directory(*directory); !checked) return checked.error();
+  auto found = read_record(path_in(*directory, name, "json"), name);
+  if (!found) return found.error();
+  if (found->runs) return std::move(found->record);
+  return make_error(Errc::closed, fmt::format("no instance '{}' is running (pid {} has ended)", name, found->record.pid));
 }
 
 Result<InstanceFile> InstanceFile::claim(std::string_view name) {
   if (auto checked = check_instance_name(name); !checked) return checked.error();
   const auto directory = runtime_directory();
   if (!directory) return directory.error();
-  if (auto made = make_directory(*directory); !made) return made.error();
+  if (auto made = make_private_folder(*directory); !made) return made.error();
+  if (auto checked = check_directory(*directory); !checked) return checked.error();
   const std::string lock_path = path_in(*directory, name, "lock");
   InstanceFile file;
   file.path_ = path_in(*directory, name, "json");
@@ -190,19 +211,23 @@ Result<void> InstanceFile::write(const InstanceRecord& record) {
   unlink(temporary.c_str());  // of a process that had this pid before
   Descriptor file{open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (file.number < 0) return from_errno(errno, fmt::format("write {}", temporary));
+  if (flock(file.number, LOCK_EX | LOCK_NB) != 0) return from_errno(errno, fmt::format("lock {}", temporary));
   auto written = write_all_text(file.number, json::serialize(object) + "\n", temporary);
   if (written && rename(temporary.c_str(), path_.c_str()) != 0) written = from_errno(errno, fmt::format("write {}", path_));
-  if (written) written_ = true;
+  if (written) record_ = std::exchange(file.number, -1);
   else unlink(temporary.c_str());
   return written;
 }
 
 InstanceFile::InstanceFile(InstanceFile&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)), written_(std::exchange(other.written_, false)) {}
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)), record_(std::exchange(other.record_, -1)) {}
 
 InstanceFile::~InstanceFile() {
   if (lock_ < 0) return;
-  if (written_) unlink(path_.c_str());
+  if (record_ >= 0) {
+    unlink(path_.c_str());
+    close(record_);
+  }
   // Removed while it is locked: whoever has opened it meanwhile sees in claim() that it is gone, and opens it anew.
   unlink((path_.substr(0, path_.size() - 4) + "lock").c_str());
   close(lock_);

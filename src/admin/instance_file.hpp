@@ -22,11 +22,13 @@ Result<std::string> runtime_directory();
 // Letters, digits, '.', '_' and '-', not starting with '.', 64 at the most.
 Result<void> check_instance_name(std::string_view name);
 
-// Errc::closed: no instance of that name runs (no file, or a stale one). Errc::config: the file cannot be read.
+// Of an instance that runs: it holds the file's lock. Errc::closed: none of that name does (no file, or a stale one).
+// Errc::config: the file cannot be read, or others could have put it there.
 Result<InstanceRecord> read_instance(std::string_view name);
 
-// Holds the name for this process: creates the directory (0700), refuses where a live instance has it (Errc::limit, detail names
-// its pid), replaces a stale file. Two processes that start together: one wins (an flock on <instance>.lock).
+// Holds the name for this process: creates the directory (0700), refuses one that others may write to, refuses where a live
+// instance has the name (Errc::limit, detail names its pid), replaces a stale file. Two processes that start together: one wins
+// (an flock on <instance>.lock).
 class InstanceFile {
  public:
   static Result<InstanceFile> claim(std::string_view name);
@@ -38,7 +40,7 @@ class InstanceFile {
   InstanceFile() = default;
   std::string path_;
   int lock_ = -1;
-  bool written_ = false;
+  int record_ = -1;  // the written file, locked
 };
 
 }  // namespace cmux::admin

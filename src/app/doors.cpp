@@ -1,54 +1,88 @@
 #include "app/doors.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
+
+#include "net/descriptors.hpp"
 
 namespace cmux::app {
 namespace {
 
-Result<std::shared_ptr<net::Listener>> bind_port(const net::Endpoint& where, std::string_view field) {
-  auto bound = net::Listener::bind(where);
-  if (bound) return std::shared_ptr<net::Listener>(std::move(*bound));
-  Error error = bound.error();
-  error.code = Errc::config;
-  error.status = 409;
+constexpr int kAttempts = 100;  // to find a port that is free on both addresses
+
+Error refused(Error error, std::string_view field) {
+  const bool taken = error.retryable;
   error.detail = fmt::format("{}: {}", field, error.detail);
+  error.code = taken ? Errc::config : Errc::limit;
+  if (taken) error.status = 409;
   return error;
+}
+
+bool has_ipv6() { return net::Listener::bind(*net::Endpoint::from_ip("::1", 0)).has_value(); }
+
+// Both addresses of a port. An error is retryable where one of them is taken.
+Result<Doors::Port> bind_both(std::uint16_t number) {
+  Doors::Port port;
+  auto first = net::Listener::bind(*net::Endpoint::from_ip("127.0.0.1", number));
+  if (!first) return first.error();
+  port.push_back(std::move(*first));
+  auto second = net::Listener::bind(*net::Endpoint::from_ip("::1", port.front()->endpoint().port()));
+  if (second) port.push_back(std::move(*second));
+  else if (second.error().retryable || has_ipv6()) return second.error();
+  return port;
+}
+
+// 0: a number that is free on both.
+Result<Doors::Port> bind_port(std::uint16_t number, std::string_view field) {
+  if (!net::has_descriptors()) return make_error(Errc::limit, fmt::format("{}: too many descriptors are in use", field));
+  auto bound = bind_both(number);
+  for (int attempt = 1; number == 0 && !bound && bound.error().retryable && attempt < kAttempts; ++attempt)
+    bound = bind_both(number);
+  if (!bound) return refused(bound.error(), field);
+  return bound;
+}
+
+bool any_leads_to(const Doors::Port& port, const net::Endpoint& endpoint) {
+  return std::any_of(port.begin(), port.end(), [&](const auto& listener) { return leads_to(listener->endpoint(), endpoint); });
 }
 
 }  // namespace
 
 bool leads_to(const net::Endpoint& own, const net::Endpoint& endpoint) {
-  if (own.is_unix() || own.port() != endpoint.port()) return false;
-  if (own.ip() == endpoint.ip() || endpoint.is_any() || (own.is_any() && endpoint.is_loopback())) return true;
-  return endpoint.ip() == "::ffff:" + own.ip();  // ::ffff:127.0.0.1 is 127.0.0.1 by another name
+  if (own.is_unix() || endpoint.is_unix() || own.port() != endpoint.port()) return false;
+  if (own.same_ip(endpoint) || endpoint.is_any() || (own.is_any() && endpoint.is_loopback())) return true;
+  if (!own.is_any()) return false;
+  const auto all = net::reachable_as(own);
+  return std::any_of(all.begin(), all.end(), [&](const net::Endpoint& one) { return one.same_ip(endpoint); });
 }
 
 Result<Doors::Bound> Doors::bind(policy::ContextRequest& request) const {
   Bound bound;
   if (request.dedicated_port) {
-    auto listener = bind_port(*net::Endpoint::from_ip(proxy_.ip(), *request.dedicated_port), "dedicatedPort");
-    if (!listener) return listener.error();
-    bound.dedicated = *listener;
-    request.dedicated_port = bound.dedicated->endpoint().port();
+    auto port = bind_port(*request.dedicated_port, "dedicatedPort");
+    if (!port) return port.error();
+    request.dedicated_port = port->front()->endpoint().port();
+    bound.dedicated = std::move(*port);
   }
   for (policy::Forward& forward : request.forwards) {
-    auto listener = bind_port(*net::Endpoint::from_ip("127.0.0.1", forward.local), "forwards");
-    if (!listener) return listener.error();
-    forward.local = (*listener)->endpoint().port();
-    bound.forwards.push_back(*listener);
+    auto port = bind_port(forward.local, "forwards");
+    if (!port) return port.error();
+    forward.local = port->front()->endpoint().port();
+    bound.forwards.push_back(std::move(*port));
   }
   return bound;
 }
 
 void Doors::open(const policy::Context& context, Bound bound) {
-  if (bound.empty()) return;
+  if (bound.dedicated.empty() && bound.forwards.empty()) return;
   std::vector<proxy::Worker*> all;
   for (const auto& worker : workers_) all.push_back(worker.get());
   proxy::Worker* const first = all.front();
-  const auto accept = [&](std::shared_ptr<net::Listener> listener, proxy::DoorPtr door) {
-    first->post([first, all, listener = std::move(listener), door = std::move(door)] { first->accept(listener, all, door); });
+  const auto accept = [&](const Port& port, const proxy::DoorPtr& door) {
+    for (const auto& listener : port) first->post([first, all, listener, door] { first->accept(listener, all, door); });
   };
-  if (bound.dedicated) accept(bound.dedicated, std::make_shared<proxy::Door>(proxy::Door{context.username, {}}));
+  accept(bound.dedicated, std::make_shared<proxy::Door>(proxy::Door{context.username, {}}));
   for (std::size_t i = 0; i < bound.forwards.size(); ++i) {
     net::Authority target;
     target.host = "localhost";
@@ -59,11 +93,13 @@ void Doors::open(const policy::Context& context, Bound bound) {
   open_[context.id] = std::move(bound);
 }
 
-void Doors::close(Bound& bound) {
+void Doors::close(const Bound& bound) {
   // A listener belongs to the thread that accepts.
-  bound.forwards.push_back(std::move(bound.dedicated));
-  for (auto& listener : bound.forwards)
-    if (listener) workers_.front()->post([listener = std::move(listener)] { listener->close(); });
+  const auto close_port = [&](const Port& port) {
+    for (const auto& listener : port) workers_.front()->post([listener] { listener->close(); });
+  };
+  close_port(bound.dedicated);
+  for (const Port& port : bound.forwards) close_port(port);
 }
 
 void Doors::close(const policy::Context& context) {
@@ -83,10 +119,10 @@ void Doors::close_all() {
 bool Doors::is_own(const net::Endpoint& endpoint, bool dedicated_only) const {
   std::lock_guard lock(mutex_);
   for (const auto& [id, bound] : open_) {
-    if (bound.dedicated && leads_to(bound.dedicated->endpoint(), endpoint)) return true;
+    if (any_leads_to(bound.dedicated, endpoint)) return true;
     if (dedicated_only) continue;
-    for (const auto& listener : bound.forwards)
-      if (leads_to(listener->endpoint(), endpoint)) return true;
+    for (const Port& port : bound.forwards)
+      if (any_leads_to(port, endpoint)) return true;
   }
   return false;
 }

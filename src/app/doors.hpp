@@ -9,22 +9,25 @@
 
 namespace cmux::app {
 
-// Would a connection to `endpoint`, made on this machine, come to the listener at `own`?
+// Would a connection to `endpoint`, made on this machine, come to the listener at `own`? One on every address is reached by those
+// that the machine has now: the system is asked, where the port is the same.
 bool leads_to(const net::Endpoint& own, const net::Endpoint& endpoint);
 
 class Doors {
  public:
   using Workers = std::vector<std::unique_ptr<proxy::Worker>>;
-  // Dedicated ports are where `proxy` is.
-  Doors(const Workers& workers, net::Endpoint proxy) : workers_(workers), proxy_(proxy) {}
+  explicit Doors(const Workers& workers) : workers_(workers) {}
 
+  // One port on 127.0.0.1 and on [::1], whatever --listen says: it asks for no credentials, so it is for this machine alone.
+  // Without IPv6 it has only the first.
+  using Port = std::vector<std::shared_ptr<net::Listener>>;
   // Bound, but not yet open.
   struct Bound {
-    std::shared_ptr<net::Listener> dedicated;
-    std::vector<std::shared_ptr<net::Listener>> forwards;
-    bool empty() const { return !dedicated && forwards.empty(); }
+    Port dedicated;              // empty: there is none
+    std::vector<Port> forwards;  // in the context's order
   };
-  // Binds what the request asks for, and fills in the ports. Errors name the field; status 409 where the port is taken.
+  // Binds what the request asks for, and fills in the ports. Errors name the field; status 409 where the port is taken,
+  // Errc::limit where descriptors run out.
   Result<Bound> bind(policy::ContextRequest& request) const;
   void open(const policy::Context& context, Bound bound);
   // The context is gone.
@@ -37,10 +40,9 @@ class Doors {
   bool is_own(const net::Endpoint& endpoint, bool dedicated_only) const;
 
  private:
-  void close(Bound& bound);
+  void close(const Bound& bound);
 
   const Workers& workers_;
-  net::Endpoint proxy_;
   mutable std::mutex mutex_;
   std::map<std::string, Bound, std::less<>> open_;  // by context; guarded by mutex_
 };

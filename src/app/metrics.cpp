@@ -18,6 +18,7 @@ struct Metric {
 constexpr Metric kMetrics[] = {
     {"connections_total", "counter", "Client connections accepted", &proxy::Counters::connections},
     {"connections_open", "gauge", "Client connections open now", &proxy::Counters::open_connections},
+    {"connections_shed_total", "counter", "Client connections closed unheard, for want of descriptors", &proxy::Counters::shed},
     {"requests_total", "counter", "Requests read", &proxy::Counters::requests},
     {"requests_open", "gauge", "Requests under way now", &proxy::Counters::open_requests},
     {"requests_refused_total", "counter", "Requests that the proxy itself answered with 4xx", &proxy::Counters::refused},

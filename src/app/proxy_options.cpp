@@ -16,6 +16,8 @@ proxy::Options proxy_options(const Settings& settings) {
   options.offer_http2 = settings.http2;
   options.intercept = settings.intercept;
   options.max_requests = settings.max_requests;
+  options.max_per_context = settings.max_context_requests;
+  options.silent_timeout = settings.silent_timeout;
   options.pool.h2c_hosts = settings.upstream_h2c;
   options.pool.http2.limits = options.http1.limits;
   options.pool.http2.response_timeout = settings.response_timeout;

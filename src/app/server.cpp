@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -12,12 +11,14 @@
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
 #include "app/doors.hpp"
+#include "app/hide_memory.hpp"
 #include "app/metrics.hpp"
 #include "app/proxy_options.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "base/time_text.hpp"
+#include "net/descriptors.hpp"
 #include "net/listener.hpp"
 #include "policy/credentials.hpp"
 #include "proxy/worker.hpp"
@@ -29,6 +30,7 @@ namespace json = boost::json;
 using policy::ContextPtr;
 using Change = policy::ContextStore::Change;
 
+constexpr std::size_t kMostAdmin = 48;     // connections to the admin API; they fit into the descriptors that are kept back
 constexpr milliseconds kAbortTime{1'000};  // for what is open to end, once it was told to
 
 class Server final : public admin::Instance {
@@ -96,7 +98,7 @@ class Server final : public admin::Instance {
     out["threads"] = workers_.size();
     out["uptimeSeconds"] = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     out["contexts"] = contexts_.size();
-    out["connections"] = json::object{{"open", sum.open_connections}, {"total", sum.connections}};
+    out["connections"] = json::object{{"open", sum.open_connections}, {"total", sum.connections}, {"shed", sum.shed}};
     out["requests"] =
         json::object{{"open", sum.open_requests}, {"total", sum.requests}, {"refused", sum.refused}, {"failed", sum.failed}};
     out["upstream"] = json::object{{"idle", sum.idle_upstreams}, {"opened", sum.upstream_connections}, {"retried", sum.retried}};
@@ -122,7 +124,8 @@ class Server final : public admin::Instance {
  private:
   Result<void> start() {
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    net::set_descriptor_limit(settings_.max_descriptors);
+    if (!settings_.dumpable) hide_memory();
     auto claimed = admin::InstanceFile::claim(settings_.instance);
     if (!claimed) return claimed.error();
     file_ = std::make_unique<admin::InstanceFile>(std::move(*claimed));
@@ -137,9 +140,8 @@ class Server final : public admin::Instance {
     proxy_ = proxy_listener_->endpoint().text();
     const std::string admin_address = admin_listener_->endpoint().text();
     admin_ = settings_.admin.is_unix() ? admin_address : "http://" + admin_address;
-    doors_ = std::make_unique<Doors>(workers_, proxy_listener_->endpoint());
-    own_ = net::reachable_as(proxy_listener_->endpoint());
-    for (const net::Endpoint& each : net::reachable_as(admin_listener_->endpoint())) own_.push_back(each);
+    doors_ = std::make_unique<Doors>(workers_);
+    own_ = {proxy_listener_->endpoint(), admin_listener_->endpoint()};
 
     admin::InstanceRecord record{settings_.instance, getpid(), proxy_, admin_, policy::random_hex(32)};
     open_authority();
@@ -198,14 +200,6 @@ class Server final : public admin::Instance {
     return false;
   }
 
-  void raise_descriptor_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-      limit.rlim_cur = limit.rlim_max;
-      setrlimit(RLIMIT_NOFILE, &limit);
-    }
-  }
-
   void announce(const std::function<void(const std::string&, const std::string&)>& print_ready) {
     json::object ready;
     ready["event"] = "ready";
@@ -222,7 +216,8 @@ class Server final : public admin::Instance {
 
   Task<void> serve_admin() {
     std::function<void(net::Socket)> take = [this](net::Socket socket) {
-      if (!stopping_) scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
+      if (!stopping_ && admin_transports_.size() < kMostAdmin)
+        scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
     };
     co_await admin_listener_->run(std::move(take));
   }

@@ -53,6 +53,10 @@ struct Settings {
   std::size_t max_url = 32 * 1024;
   std::uint64_t max_body = 0;  // 0: without limit
   std::size_t max_requests = 10'000;
+  std::size_t max_context_requests = 5'000;
+  milliseconds silent_timeout{10'000};
+  unsigned max_descriptors = 0;  // 0: as many as the system gives
+  bool dumpable = false;
 
   Settings();
 };

@@ -204,6 +204,14 @@ std::vector<Row> make_rows() {
   rows.push_back(size_row<&S::max_body>({"max-body", "BYTES", "the largest body of a request; 0: no limit"}, 0, 1ull << 50));
   rows.push_back(
       number_row<&S::max_requests>({"max-requests", "N", "how many requests may be at work at once, a thread"}, 1, 1'000'000));
+  rows.push_back(number_row<&S::max_context_requests>(
+      {"max-context-requests", "N", "how many requests and tunnels a context may have open at once, a thread"}, 1, 1'000'000));
+  rows.push_back(time_row<&S::silent_timeout>(
+      {"silent-timeout", "TIME", "for a client's first byte while descriptors are scarce; 0: as long as idle-timeout"}));
+  rows.push_back(number_row<&S::max_descriptors>(
+      {"max-descriptors", "N", "how many to use at the most; 0: what the system gives"}, 0, 1 << 30));
+  rows.push_back(
+      switch_row<&S::dumpable>({"dumpable", "", "let other processes of this user read its memory, and core files be written"}));
   return rows;
 }
 

@@ -24,6 +24,7 @@ class Link {
     other.next_ = this;
   }
   Link* next() const { return next_; }
+  Link* previous() const { return previous_; }
 
  private:
   Link* previous_ = this;

@@ -141,6 +141,27 @@ Endpoint endpoint_of(const Address& address, std::size_t size = sizeof(Address))
   return endpoint;
 }
 
+// An address by which all its spellings compare equal: IPv4 as it is mapped into IPv6, a zone only where it says something.
+struct PlainIp {
+  in6_addr address{};
+  std::uint32_t zone = 0;
+};
+
+std::optional<PlainIp> plain_ip(const sockaddr_storage& storage) {
+  PlainIp ip;
+  if (storage.ss_family == AF_INET) {
+    const auto v4 = view_as<sockaddr_in>(storage);
+    ip.address.s6_addr[10] = ip.address.s6_addr[11] = 0xff;
+    std::memcpy(ip.address.s6_addr + 12, &v4.sin_addr, sizeof v4.sin_addr);
+    return ip;
+  }
+  if (storage.ss_family != AF_INET6) return std::nullopt;
+  const auto v6 = view_as<sockaddr_in6>(storage);
+  ip.address = v6.sin6_addr;
+  if (IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr)) ip.zone = v6.sin6_scope_id;
+  return ip;
+}
+
 std::string unix_path(const Endpoint& endpoint) {
   const auto address = view_as<sockaddr_un>(endpoint.storage);
   return std::string(address.sun_path, strnlen(address.sun_path, sizeof address.sun_path));
@@ -275,6 +296,11 @@ bool Endpoint::is_any() const {
 bool Endpoint::is_loopback() const {
   if (storage.ss_family == AF_INET) return net::is_loopback(view_as<sockaddr_in>(storage).sin_addr);
   return storage.ss_family == AF_INET6 && net::is_loopback(view_as<sockaddr_in6>(storage).sin6_addr);
+}
+
+bool Endpoint::same_ip(const Endpoint& other) const {
+  const auto mine = plain_ip(storage), theirs = plain_ip(other.storage);
+  return mine && theirs && mine->zone == theirs->zone && std::memcmp(&mine->address, &theirs->address, sizeof mine->address) == 0;
 }
 
 std::string Endpoint::ip() const {

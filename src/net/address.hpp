@@ -61,6 +61,9 @@ struct Endpoint {
   bool is_unix() const { return storage.ss_family == AF_UNIX; }
   bool is_any() const;       // 0.0.0.0, :: or ::ffff:0.0.0.0
   bool is_loopback() const;  // 127/8, ::1, ::ffff:127/104
+  // The same IP address, whatever it is called: ::ffff:127.0.0.1 is 127.0.0.1, and a zone tells only link-local addresses apart
+  // (RFC 4007 section 6). False for Unix sockets; ports are not looked at.
+  bool same_ip(const Endpoint& other) const;
   std::string ip() const;    // "127.0.0.1", "::1", "fe80::1%eth0"; empty for a Unix socket
   std::string text() const;  // "127.0.0.1:80", "[::1]:80", "unix:/path"
 };

@@ -1,36 +1,57 @@
 #include "policy/context.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "policy/credentials.hpp"
 
 namespace cmux::policy {
 
+namespace {
+
+std::size_t bytes_of(const Context& context) {
+  return sizeof context + context.label.size() + (context.route ? bytes_of(*context.route) : 0);
+}
+
+}  // namespace
+
 struct ContextStore::Entry {
   ContextStore* store;
   ContextPtr context;
   std::uint64_t order;
   std::unique_ptr<ProcessWatch> owner;
-  Deadline expiry{[](void* self) { static_cast<Entry*>(self)->expire(); }, this};
 
   Entry(ContextStore* in, ContextPtr what, std::uint64_t number) : store(in), context(std::move(what)), order(number) {}
-  void expire() {
-    const auto left = *context->expires_at - std::chrono::system_clock::now();
-    // Long times are waited for in steps: the machine may sleep, and the timer does not count that.
-    if (left > std::chrono::seconds(0)) return arm(left);
-    end("its time is over");
-  }
-  void arm(std::chrono::system_clock::duration left) {
-    expiry.after(std::min(std::chrono::duration_cast<milliseconds>(left) + milliseconds(1), milliseconds(60'000)));
-  }
   void end(std::string_view reason) {
     const std::string id = context->id;  // outlives this entry
     store->release(id, reason);
   }
 };
 
-ContextStore::ContextStore(Observer observer) : observer_(std::move(observer)) {}
+ContextStore::ContextStore(Observer observer, WallClock now) : observer_(std::move(observer)), now_(std::move(now)) {}
 ContextStore::~ContextStore() = default;
+
+Result<void> ContextStore::check_room(std::size_t more, std::size_t less) const {
+  if (more <= less || bytes_ - less + more <= kMostBytes) return {};
+  return make_error(Errc::limit, fmt::format("the contexts' routes and labels hold {} MB already", kMostBytes / 1024 / 1024));
+}
+
+void ContextStore::end_expired() {
+  const auto now = now_();
+  while (!ends_.empty() && ends_.begin()->first <= now) {
+    const std::string id = ends_.begin()->second;
+    release(id, "its time is over");
+  }
+  arm();
+}
+
+// For the next end. Long times are waited for in steps.
+void ContextStore::arm() {
+  if (ends_.empty()) return look_.cancel();
+  const auto left = std::chrono::ceil<milliseconds>(ends_.begin()->first - now_());
+  look_.after(std::clamp(left, milliseconds(1), kLook));
+}
 
 Result<ContextPtr> ContextStore::create(ContextRequest request) {
   if (request.route)
@@ -46,17 +67,22 @@ Result<ContextPtr> ContextStore::create(ContextRequest request) {
   made->web_contents_id = number;
   made->route = std::move(request.route);
   made->label = std::move(request.label);
-  made->created_at = std::chrono::system_clock::now();
+  made->created_at = now_();
   if (request.ttl.count() > 0) made->expires_at = made->created_at + request.ttl;
   made->owner_pid = request.owner_pid;
   made->dedicated_port = request.dedicated_port;
   made->forwards = std::move(request.forwards);
+  if (auto room = check_room(bytes_of(*made), 0); !room) return room.error();
+  bytes_ += bytes_of(*made);
   auto entry = std::make_unique<Entry>(this, made, next_++);
-  if (made->expires_at) entry->arm(request.ttl);
   if (made->owner_pid != 0)
     entry->owner = std::make_unique<ProcessWatch>(
         made->owner_pid, [](void* self) { static_cast<Entry*>(self)->end("its owner has ended"); }, entry.get());
   entries_.emplace(made->id, std::move(entry));
+  if (made->expires_at) {
+    ends_.emplace(*made->expires_at, made->id);
+    arm();
+  }
   observer_(Change::added, made, {});
   return ContextPtr(made);
 }
@@ -82,6 +108,9 @@ Result<ContextPtr> ContextStore::reroute(std::string_view id, std::optional<Rout
     if (auto checked = check_route(*route); !checked) return checked.error();
   auto changed = std::make_shared<Context>(*found->second->context);
   changed->route = std::move(route);
+  const std::size_t before = bytes_of(*found->second->context), after = bytes_of(*changed);
+  if (auto room = check_room(after, before); !room) return room.error();
+  bytes_ += after - before;
   found->second->context = changed;
   observer_(Change::rerouted, changed, {});
   return ContextPtr(changed);
@@ -90,10 +119,11 @@ Result<ContextPtr> ContextStore::reroute(std::string_view id, std::optional<Rout
 bool ContextStore::release(std::string_view id, std::string_view reason) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) return false;
-  // The entry may be the caller: its timer or its watch is on the stack. It goes when the loop is back.
+  // The entry may be the caller: its watch is on the stack. It goes when the loop is back.
   auto owned = std::shared_ptr<Entry>(std::move(found->second));
   entries_.erase(found);
-  owned->expiry.cancel();
+  bytes_ -= bytes_of(*owned->context);
+  if (owned->context->expires_at) ends_.erase({*owned->context->expires_at, owned->context->id});
   observer_(Change::released, owned->context, reason);
   Loop::current().post([owned] {});
   return true;

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ struct Context {
   // context has bound them.
   std::optional<std::uint16_t> dedicated_port;
   std::vector<Forward> forwards;
+
+  // Its time is over, by the wall clock: also where nobody has noticed yet, after the machine has slept.
+  bool is_over() const { return expires_at && *expires_at <= std::chrono::system_clock::now(); }
 };
 using ContextPtr = std::shared_ptr<const Context>;
 
@@ -54,14 +58,16 @@ class ContextStore {
   enum class Change { added, rerouted, released };
   // Told of every change, on the main thread, before the call that made it returns.
   using Observer = std::function<void(Change, const ContextPtr&, std::string_view reason)>;
-  explicit ContextStore(Observer observer);
+  using WallClock = std::function<std::chrono::system_clock::time_point()>;
+  // `now`: for tests.
+  explicit ContextStore(Observer observer, WallClock now = std::chrono::system_clock::now);
   ~ContextStore();
 
-  // Errc::config for an invalid route or an owner that does not run; Errc::limit past kMost contexts.
+  // Errc::config for an invalid route or an owner that does not run; Errc::limit past kMost contexts or kMostBytes.
   Result<ContextPtr> create(ContextRequest request);
   ContextPtr find(std::string_view id) const;  // null: no such context
   std::vector<ContextPtr> list() const;        // in the order of creation
-  // Null: no such context. The route must be valid.
+  // Null: no such context. The route must be valid, and find room in kMostBytes.
   Result<ContextPtr> reroute(std::string_view id, std::optional<Route> route);
   bool release(std::string_view id, std::string_view reason);
   // Of one web contents id, or all. Returns the ids.
@@ -69,12 +75,23 @@ class ContextStore {
   std::size_t size() const { return entries_.size(); }
 
   static constexpr std::size_t kMost = 100'000;
+  static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;  // of all routes and labels
+  // How often the wall clock is looked at while contexts wait for their end: it may be set, and the machine may sleep.
+  static constexpr milliseconds kLook{1'000};
 
  private:
   struct Entry;
+  Result<void> check_room(std::size_t more, std::size_t less) const;
+  void end_expired();
+  void arm();
+
   Observer observer_;
+  WallClock now_;
   std::uint64_t next_ = 0;
+  std::size_t bytes_ = 0;
   std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
+  std::set<std::pair<std::chrono::system_clock::time_point, std::string>> ends_;  // of those that have one, with their ids
+  Deadline look_{[](void* self) { static_cast<ContextStore*>(self)->end_expired(); }, this};
 };
 
 }  // namespace cmux::policy

@@ -46,6 +46,17 @@ struct Destination {
   bool tunnels = false;  // accepts CONNECT for raw tunnels: a cmuxProxyOrigin
 };
 
+// How much a route may hold: its headers go on every request, and each open connection may remember them.
+constexpr std::size_t kMostHeaders = 50;
+constexpr std::size_t kMostHeaderBytes = 16 * 1024;  // of all names and values together
+constexpr std::size_t kLongestText = 2048;           // of any other field
+
+// What it holds.
+std::size_t bytes_of(const Route& route);
+
+// What check_route() says of the headers.
+Result<void> check_headers(const HeaderList& headers);
+
 // Checks every field that is set, and that the fields which the route's kind needs are set; fills nothing in. The kind is the
 // first of cmuxProxyOrigin (needs nothing else), template (what its placeholders name), morphDomainSuffix (morphId), and none of
 // these (morphId, scope and domainSuffix). The error is Errc::config and names the field as in JSON, and the reason: "scope: must

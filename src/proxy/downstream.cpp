@@ -24,24 +24,6 @@ class RequestHandler final : public http::Handler {
   Entrance& entrance_;
 };
 
-// A client that has not said anything yet: nothing is lost by closing it.
-class Silent final : public http::Drainable {
- public:
-  Silent(Worker& worker, net::Transport& transport) : worker_(worker), transport_(transport) {
-    worker_.open().insert(this);
-    deadline_.after(worker_.options().http1.idle_timeout);
-  }
-  ~Silent() { worker_.open().erase(this); }
-  // Whoever has begun to speak is to go on soon.
-  void hurry() { deadline_.after(worker_.options().http1.head_timeout); }
-  void drain() override { transport_.abort(make_error(Errc::closed, "shutting down"), false); }
-
- private:
-  Worker& worker_;
-  net::Transport& transport_;
-  Deadline deadline_{[](void* self) { static_cast<Silent*>(self)->drain(); }, this};
-};
-
 }  // namespace
 
 Protocol sniff(std::string_view bytes) {
@@ -137,12 +119,16 @@ namespace {
 // A connection to a context's own port ends with the context, and not when its route changes.
 class Bound final : public Active {
  public:
-  Bound(Session& session, net::Transport& transport) : transport_(transport) { link_after(session.active); }
-  ~Bound() = default;
+  Bound(Session& session, net::Transport& transport) : session_(session), transport_(transport) {
+    link_after(session.active);
+    ++session_.open_connections;
+  }
+  ~Bound() { --session_.open_connections; }
   void cancel(Errc why) noexcept override { transport_.abort(make_error(why, "the context was released"), true); }
   bool is_tunnel() const override { return false; }
 
  private:
+  Session& session_;
   net::Transport& transport_;
 };
 
@@ -150,7 +136,13 @@ class Bound final : public Active {
 
 Task<void> serve_door(Worker& worker, std::unique_ptr<net::Transport> transport, const Door& door) {
   SessionPtr session = worker.session_of(door.username);
-  if (!session) co_return;  // released while the client connected
+  if (!session || session->ended()) co_return;  // released while the client connected
+  if (session->open_connections >= worker.options().max_per_context) {
+    ++worker.count().shed;
+    log::info("context {} has {} connections to its own ports already: another one is closed", session->context->id,
+              session->open_connections);
+    co_return;
+  }
   const Bound bound(*session, *transport);
   if (door.forward) {
     co_await serve_tunnel(worker, std::move(transport), session, *door.forward, true);

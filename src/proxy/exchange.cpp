@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
-#include "http/raw_stream.hpp"
+#include "net/descriptors.hpp"
 #include "policy/credentials.hpp"
-#include "proxy/downstream.hpp"
 
 namespace cmux::proxy {
 namespace {
@@ -78,11 +77,17 @@ Task<void> Exchange::run() {
     Refusal refusal{503, "connection_limit_reached",
                     fmt::format("{} requests are at work already", worker_.options().max_requests)};
     co_await refuse(std::move(refusal));
+  } else if (session_->open_requests >= worker_.options().max_per_context) {
+    Refusal refusal{503, "connection_limit_reached",
+                    fmt::format("this context has {} requests and tunnels open already", session_->open_requests)};
+    co_await refuse(std::move(refusal));
   } else {
     if (record_) record_->context = session_->context->id;
     link_after(session_->active);
+    ++session_->open_requests;
     if (request_->is_connect() && !request_->is_upgrade()) co_await connect();
     else co_await forward();
+    --session_->open_requests;
     unlink();
   }
   finish();
@@ -98,7 +103,7 @@ void Exchange::finish() {
 Result<void> Exchange::identify() {
   if (entrance_.session) {
     session_ = entrance_.session;
-    if (session_->released) return bad_request("the context was released");
+    if (session_->ended()) return bad_request("the context was released");
     request_->fields.remove(Name::proxy_authorization);
     return {};
   }
@@ -106,7 +111,7 @@ Result<void> Exchange::identify() {
   if (!value) return bad_request({});
   // The same bytes as last time are good for as long as their context is.
   const bool same =
-      entrance_.authenticated && !entrance_.authenticated->released && policy::equal_secrets(*value, entrance_.credentials);
+      entrance_.authenticated && !entrance_.authenticated->ended() && policy::equal_secrets(*value, entrance_.credentials);
   session_ = same ? entrance_.authenticated : worker_.authenticate(*value);
   if (!session_) return bad_request({});
   if (!same) {
@@ -136,6 +141,12 @@ Result<void> Exchange::find_plan() {
   if (entrance_.forwarded && !connect)
     if (auto taken = take_forwarded(); !taken) return taken;
   if (connect && entrance_.tunnel) return bad_request("CONNECT inside a tunnel");
+  return plan_target();
+}
+
+Result<void> Exchange::plan_target() {
+  const bool connect = request_->is_connect() && !request_->is_upgrade();
+  planned_for_ = session_->context;
   if (!connect && entrance_.plan && entrance_.planned_for == session_->context && entrance_.planned_scheme == request_->scheme &&
       entrance_.planned_authority == request_->authority) {
     plan_ = entrance_.plan;
@@ -175,54 +186,6 @@ Result<void> Exchange::check_loop() const {
   return Error{Errc::loop, Side::downstream, false, 508, fmt::format("{} is this proxy's own address", target_.text())};
 }
 
-// --- CONNECT -----------------------------------------------------------------------------------------------------------------
-
-Task<void> Exchange::connect() {
-  ++worker_.count().tunnels;
-  if (!is_routed(*session_->context, target_, worker_.options().domains)) {
-    co_await connect_direct();
-    co_return;
-  }
-  http::Head established;
-  established.status = 200;
-  established.tunnel = true;
-  auto written = co_await downstream_.write_head(established, Next::later);
-  if (!written) co_return;
-  if (record_) record_->status = 200;
-  responded_ = true;
-  // From here the tunnel stands for itself: it is on the session's list, this exchange is not.
-  unlink();
-  co_await serve_tunnel(worker_, downstream_.into_transport(), session_, target_);
-}
-
-Task<void> Exchange::connect_direct() {
-  net::DialTiming timing;
-  auto socket = co_await net::dial(worker_.resolver(), target_.host, *target_.port, worker_.options().pool.dial, &timing);
-  if (record_) {
-    record_->dns = timing.resolve;
-    record_->connect = timing.connect;
-    record_->destination = fmt::format("tcp://{}", target_.text());
-  }
-  if (!socket) {
-    Error error = socket.error();
-    error.side = Side::upstream;
-    co_await refuse(refusal_of(error));
-    co_return;
-  }
-  http::RawStream upstream(std::move(*socket));
-  upstream_ = &upstream;
-  tunnel_ = true;
-  if (cancelled_) cancel(*cancelled_);
-  http::Head established;
-  established.status = 200;
-  established.tunnel = true;
-  auto written = co_await downstream_.write_head(established, Next::later);
-  responded_ = true;
-  if (record_) record_->status = 200;
-  if (written) co_await http::relay_tunnel(downstream_, upstream);
-  upstream_ = nullptr;
-}
-
 // --- requests ----------------------------------------------------------------------------------------------------------------
 
 void Exchange::prepare_request() {
@@ -239,8 +202,7 @@ void Exchange::prepare_request() {
 }
 
 Task<void> Exchange::forward() {
-  prepare_request();
-  if (record_) record_->destination = plan_->origin.text();
+  bool prepared = false, looked = false;
   upstream::Wanted wanted;
   wanted.upgrade = request_->is_upgrade();
   // What cannot be sent twice must not meet a connection that is closing, as far as that can be known.
@@ -248,10 +210,31 @@ Task<void> Exchange::forward() {
   wanted.timed = record_ != nullptr;
   while (true) {
     auto lease = co_await worker_.pool().acquire(plan_->origin, wanted);
+    if (cancelled_) {
+      if (record_) record_->error = name_of(Errc::cancelled);
+      downstream_.reset(*cancelled_);
+      co_return;
+    }
+    if (is_stale()) {
+      // The route has changed meanwhile: what has not been said on the old one never will be.
+      Result<void> where;
+      if (prepared) where = Error{Errc::cancelled, Side::upstream, false, 0, "the context's route has changed"};
+      else where = plan_target();
+      if (where) continue;
+      co_await refuse(refusal_of(where.error()));
+      co_return;
+    }
+    if (record_) record_->destination = plan_->origin.text();
+    if (!lease && !net::has_descriptors() && !std::exchange(looked, true)) {
+      const bool found = co_await find_descriptor();
+      if (found) continue;
+    }
     if (!lease) {
       co_await refuse(refusal_of(lease.error()));
       co_return;
     }
+    if (!std::exchange(prepared, true)) prepare_request();
+    tunnel_ = request_->is_upgrade();  // until it is refused
     if (record_) {
       const auto& opening = lease->opening();
       record_->upstream = lease->protocol();
@@ -259,7 +242,6 @@ Task<void> Exchange::forward() {
       record_->dns = opening.dial.resolve, record_->connect = opening.dial.connect, record_->tls = opening.tls;
     }
     upstream_ = &lease->stream();
-    if (cancelled_) cancel(*cancelled_);
     downstream_.cancel_on_abort(upstream_);
     auto outcome = co_await attempt(*lease);
     downstream_.cancel_on_abort(nullptr);
@@ -286,7 +268,9 @@ Task<void> Exchange::forward() {
   }
 }
 
-bool Exchange::may_retry(const Error& error) const { return error.retryable && !responded_ && replayable_ && !cancelled_; }
+bool Exchange::may_retry(const Error& error) const {
+  return error.retryable && !responded_ && replayable_ && !cancelled_ && !is_stale();
+}
 
 Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
   http::Stream& upstream = lease.stream();
@@ -359,8 +343,8 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     record_->status = head->status;
     record_->first_byte = since(started_);
   }
+  tunnel_ = head->tunnel;
   if (head->tunnel) {
-    tunnel_ = true;
     ++worker_.count().tunnels;
     downstream_.cancel_on_abort(nullptr);
     auto written = co_await downstream_.write_head(*head, Next::later);

@@ -41,10 +41,13 @@ class Exchange final : public Active {
  private:
   Result<void> identify();  // session_, or 407
   Result<void> take_forwarded();
-  Result<void> find_plan();  // plan_ and authority_
+  Result<void> find_plan();  // plan_ and target_
+  Result<void> plan_target();
+  bool is_stale() const { return session_->context != planned_for_; }
   Result<void> check_loop() const;
   Task<void> connect();  // CONNECT: a tunnel, or what is inside one
   Task<void> connect_direct();
+  Task<bool> find_descriptor();
   Task<void> forward();
   Task<Result<void>> attempt(upstream::Lease& lease);
   Task<void> upload(http::Stream& upstream);
@@ -62,6 +65,7 @@ class Exchange final : public Active {
   SessionPtr session_;
   net::Authority target_;
   std::shared_ptr<const Plan> plan_;
+  policy::ContextPtr planned_for_;  // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
   http::Stream* upstream_ = nullptr;
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;

@@ -23,6 +23,11 @@ struct Session {
   policy::ContextPtr context;
   Link active;  // the head of the list of Active
   bool released = false;
+  // Requests and tunnels, and connections to the context's own ports: both bounded (Options::max_per_context).
+  std::size_t open_requests = 0, open_connections = 0;
+
+  // Worthless from now on: released, or its time is over and nobody has noticed yet.
+  bool ended() const { return released || context->is_over(); }
 
   // Ends everything, or tunnels alone.
   void cancel(Errc why, bool tunnels_only) {

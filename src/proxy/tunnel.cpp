@@ -65,7 +65,7 @@ class RawTunnel final : public Active, public http::Drainable {
   void cancel(Errc why) noexcept override {
     cancelled_ = true;
     client_.abort(make_error(why, "the context was released or its route changed"), true);
-    if (far_) far_->reset(why);
+    if (lease_) lease_.stream().reset(why);
     progress_.set();
   }
   bool is_tunnel() const override { return true; }
@@ -198,6 +198,8 @@ class TunnelGuard final : public Active {
 
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
                         bool forwarded) {
+  if (session->ended()) co_return;
+  const policy::ContextPtr planned_for = session->context;
   auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().domains);
   if (!plan) co_return;
   Protocol protocol;
@@ -206,7 +208,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
     protocol = co_await tunnel.run();
     transport = tunnel.take_client();
   }
-  if (session->released) co_return;
+  if (session->ended() || session->context != planned_for) co_return;
   TunnelGuard guard(*session, *transport);
   Entrance entrance;
   entrance.session = session;

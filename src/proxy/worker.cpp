@@ -1,6 +1,7 @@
 #include "proxy/worker.hpp"
 
 #include "base/log.hpp"
+#include "net/descriptors.hpp"
 #include "policy/credentials.hpp"
 #include "proxy/downstream.hpp"
 
@@ -13,6 +14,22 @@ struct OpenTransport : Link {
 };
 
 }  // namespace
+
+Silent::Silent(Worker& worker, net::Transport& transport)
+    : worker_(worker), transport_(transport), since_(Loop::current().now()) {
+  worker_.open().insert(this);
+  link_after(worker_.silent());
+  deadline_.after(worker_.options().http1.idle_timeout);
+}
+
+Silent::~Silent() { worker_.open().erase(this); }
+
+void Silent::hurry() {
+  unlink();
+  deadline_.after(worker_.options().http1.head_timeout);
+}
+
+void Silent::drain() { transport_.abort(make_error(Errc::closed, "shutting down"), false); }
 
 Worker::Worker(const Options& options, std::function<void(Record)> report)
     : options_(options), report_(std::move(report)), resolver_(options.resolve), pool_(resolver_, options.pool) {}
@@ -48,8 +65,48 @@ void Worker::serve(net::Socket socket, DoorPtr door) {
   });
 }
 
+void Worker::shed() {
+  if (counters_.shed++ == 0) log::warn("too many descriptors are in use: connections are closed unheard");
+}
+
+// What the traffic keeps does not stand where the admin API's is: it takes the place of the silent one that went for it.
+Task<void> Worker::take_later(net::Socket socket, DoorPtr door) {
+  co_await Yield{};
+  net::Socket moved(net::moved_down(socket.get()));
+  socket = net::Socket();
+  if (moved && moved.get() < net::traffic_descriptors()) take(std::move(moved), std::move(door));
+  else shed();
+}
+
+// By the number of a new connection's descriptor: is there room for it? Once more than half of what the traffic may have is in
+// use, those go that have been silent for long: browsers hold connections in reserve, which is fine as long as nobody needs the
+// room. Where there is none left, the one that has been silent longest goes, however short that is.
+bool Worker::make_room(int descriptor) {
+  const int most = net::traffic_descriptors();
+  if (descriptor < most / 2) return true;
+  const auto end_first = [this] {
+    auto& first = static_cast<Silent&>(*silent_.previous());
+    first.unlink();  // closing it takes a turn
+    first.drain();
+  };
+  const auto is_late = [this] {
+    return static_cast<Silent&>(*silent_.previous()).since() + options_.silent_timeout <= loop_.now();
+  };
+  const bool scarce = descriptor >= most;
+  if (scarce && !silent_.linked()) return false;
+  if (scarce) end_first();
+  while (options_.silent_timeout.count() > 0 && silent_.linked() && is_late()) end_first();
+  return true;
+}
+
 void Worker::take(net::Socket socket, DoorPtr door) {
   if (draining_) return;
+  const int number = socket.get();
+  if (!make_room(number)) return shed();
+  if (number >= net::traffic_descriptors()) {
+    scope_.spawn(take_later(std::move(socket), std::move(door)));
+    return;
+  }
   try {
     scope_.spawn(serve_one(std::make_unique<net::SocketTransport>(std::move(socket)), std::move(door)));
   } catch (const std::system_error& error) { log::warn("a connection cannot be watched and is closed: {}", error.what()); }
@@ -127,7 +184,8 @@ SessionPtr Worker::authenticate(std::string_view field_value) const {
   // A comparison for unknown names too: the time does not tell which names exist.
   const std::string& password = found == sessions_.end() ? shown->username : found->second->context->password;
   const bool equal = policy::equal_secrets(password, shown->password);
-  return equal && found != sessions_.end() ? found->second : nullptr;
+  const bool good = equal && found != sessions_.end() && !found->second->ended();
+  return good ? found->second : nullptr;
 }
 
 tls::ServerContext* Worker::server_tls() {

@@ -21,6 +21,8 @@
 
 namespace cmux::proxy {
 
+class Worker;
+
 struct Options {
   http1::ServerOptions http1;
   http2::Options http2;
@@ -31,8 +33,11 @@ struct Options {
   // Is a connection to this address one to the proxy itself? Asked of what clients ask for; any thread.
   std::function<bool(const net::Endpoint&)> is_own_target;
   std::vector<net::Override> resolve;
-  std::vector<std::string> domains;   // more cmux domains, never rewritten
-  std::size_t max_requests = 10'000;  // at work at once, a worker; more are answered 503
+  std::vector<std::string> domains;     // more cmux domains, never rewritten
+  std::size_t max_requests = 10'000;    // at work at once, a worker; more are answered 503
+  std::size_t max_per_context = 5'000;  // requests and tunnels of a context at once, a worker; and connections to its own ports
+  // How long a connection may be silent before its first byte once descriptors are scarce. Zero or less: for ever.
+  milliseconds silent_timeout{10'000};
   bool via = false;
   policy::Rewrites rewrites;  // for routed requests
   bool access_log = false;
@@ -50,6 +55,7 @@ struct Record {
 // Plain counters of one worker; summed by who asks.
 struct Counters {
   std::uint64_t connections = 0, requests = 0, tunnels = 0, refused = 0, failed = 0, retried = 0, upstream_connections = 0;
+  std::uint64_t shed = 0;  // connections that were closed for want of descriptors
   std::uint64_t open_connections = 0, open_requests = 0, idle_upstreams = 0;
 };
 
@@ -60,6 +66,24 @@ struct Door {
   std::optional<net::Authority> forward;
 };
 using DoorPtr = std::shared_ptr<const Door>;
+
+// A client's connection that has not said anything yet: nothing is lost by closing it. On the worker's list in the order in which
+// they came.
+class Silent final : public Link, public http::Drainable {
+ public:
+  Silent(Worker& worker, net::Transport& transport);
+  ~Silent();
+  // Whoever has begun to speak is to go on soon.
+  void hurry();
+  void drain() override;
+  Clock::time_point since() const { return since_; }
+
+ private:
+  Worker& worker_;
+  net::Transport& transport_;
+  Clock::time_point since_;
+  Deadline deadline_{[](void* self) { static_cast<Silent*>(self)->drain(); }, this};
+};
 
 class Worker {
  public:
@@ -97,11 +121,16 @@ class Worker {
   tls::ServerContext* server_tls();
   Counters& count() { return counters_; }
   std::set<http::Drainable*>& open() { return open_; }
+  Link& silent() { return silent_; }
+  // Is there room for a connection with a descriptor of that number? Ends silent ones where that helps.
+  bool make_room(int descriptor);
   bool draining() const { return draining_; }
   void report(Record record) { report_(std::move(record)); }
 
  private:
   void take(net::Socket socket, DoorPtr door);
+  Task<void> take_later(net::Socket socket, DoorPtr door);
+  void shed();
   Task<void> serve_one(std::unique_ptr<net::Transport> transport, DoorPtr door);
   void check_drained();
 
@@ -114,6 +143,7 @@ class Worker {
   std::unordered_map<std::string, SessionPtr> sessions_;  // by user name
   std::set<http::Drainable*> open_;
   Link transports_;  // of open downstream connections
+  Link silent_;      // of Silent ones
   Counters counters_;
   Scope scope_;
   std::function<void()> drained_;

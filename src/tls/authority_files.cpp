@@ -10,18 +10,18 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <thread>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/private_folder.hpp"
 
 namespace cmux::tls {
 namespace {
 
 constexpr std::size_t kMostBytes = 64 * 1024;  // a certificate has about one
 constexpr std::chrono::seconds kMostWait{10};  // making a CA takes some milliseconds
-constexpr mode_t kOthersRead = 0077, kOthersWrite = 0022;
+constexpr mode_t kOthersUse = 0077, kOthersWrite = 0022;
 
 struct Descriptor {
   int number = -1;
@@ -35,10 +35,7 @@ Error failed(int number, std::string_view doing, const std::string& path) {
 }
 
 Result<void> make_directory(const std::string& path) {
-  std::error_code ignored;  // mkdir says it
-  const std::filesystem::path directory(path);
-  if (directory.has_parent_path()) std::filesystem::create_directories(directory.parent_path(), ignored);
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failed(errno, "cannot make the state directory", path);
+  if (auto made = make_private_folder(path); !made) return made;
   const Descriptor held{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   struct stat status {};
   if (held.number < 0 || fstat(held.number, &status) != 0) return failed(errno, "cannot open the state directory", path);
@@ -69,8 +66,14 @@ Result<std::string> read_all(int descriptor, const std::string& path) {
 }
 
 Result<std::optional<std::string>> read_file(const std::string& path, bool secret) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};  // a pipe must not hold the start
+  // A pipe must not hold the start, and a secret is where it seems to be.
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (secret ? O_NOFOLLOW : 0))};
   if (file.number < 0 && errno == ENOENT) return std::optional<std::string>();
+  if (file.number < 0 && errno == ELOOP)
+    return make_error(Errc::config,
+                      fmt::format("{} is a symbolic link; put the file itself there, or set CMUXPROXY_STATE_DIR to the "
+                                  "directory that holds it",
+                                  path));
   struct stat status {};
   if (file.number < 0 || fstat(file.number, &status) != 0) return failed(errno, "cannot read", path);
   if (!S_ISREG(status.st_mode)) return make_error(Errc::config, fmt::format("{} is no file", path));
@@ -78,11 +81,11 @@ Result<std::optional<std::string>> read_file(const std::string& path, bool secre
     return make_error(Errc::config, fmt::format("{} belongs to another user; run as that user, or set CMUXPROXY_STATE_DIR to "
                                                 "a directory of yours",
                                                 path));
-  if (secret && (status.st_mode & kOthersRead) != 0) {
-    if (fchmod(file.number, 0600) != 0)
-      return make_error(Errc::config, fmt::format("other users can read {}, and its mode cannot be changed to 0600", path));
-    log::warn("other users could read {}: its mode is now 0600; if somebody may have copied it, remove it and ca.crt", path);
-  }
+  if (secret && (status.st_mode & kOthersUse) != 0)
+    return make_error(Errc::config,
+                      fmt::format("other users may have read {}: if none has, chmod 600 it; else remove it and ca.crt, "
+                                  "and a new CA is made",
+                                  path));
   auto text = read_all(file.number, path);
   if (!text) return text.error();
   return std::optional<std::string>(std::move(*text));

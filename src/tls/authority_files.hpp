@@ -34,7 +34,8 @@ class AuthorityFiles {
 
   // A file's text; nothing where there is none.
   static Result<std::optional<std::string>> read(const std::string& path);
-  // The same, of a file that nobody else may read: refused where it is somebody else's, else made 0600 with a warning.
+  // The same, of a file that nobody else may read: a symbolic link, somebody else's and one with an open mode are refused, with
+  // what to do about it.
   static Result<std::optional<std::string>> read_secret(const std::string& path);
 
   // Both files for those that are there, of which the certificate is kept as ca.crt.old, for people to find it in trust stores.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "net/descriptors.hpp"
 #include "net/tls_transport.hpp"
 #include "upstream/place.hpp"
 
@@ -160,7 +161,10 @@ Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
 }
 
 Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, std::string_view alpn, Opening* opening) {
+  net::Claim claim;
+  if (!claim.granted()) co_return upstream_error(make_error(Errc::limit, "too many descriptors are in use"), origin);
   auto socket = co_await net::dial(resolver_, origin.host, origin.port, options_.dial, opening ? &opening->dial : nullptr);
+  claim.end();
   if (!socket) co_return upstream_error(socket.error(), origin);
   ++opened_;
   if (!origin.tls) co_return std::unique_ptr<net::Transport>(std::move(*socket));

@@ -26,11 +26,11 @@ Run curl(const Proxy& proxy, Strings args) {
 }
 
 // Nobody accepts there any more.
-bool refuses(std::uint16_t port) {
+bool refuses(std::uint16_t port, const char* ip = "127.0.0.1") {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  inet_pton(AF_INET, ip, &address.sin_addr);
   address.sin_port = htons(port);
   const bool refused = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0;
   close(fd);
@@ -96,6 +96,35 @@ TEST_CASE("doors: a dedicated port is a loop to itself and taken for others, and
   CHECK(eventually([&] { return refuses(dedicated(context)); }));
   // The number can be had again.
   CHECK(number_in(made(proxy, {"--dedicated-port=" + port}).json, "dedicatedPort") == dedicated(context));
+}
+
+TEST_CASE("doors: they are for this machine alone, whatever the proxy listens on, and on both its loopback addresses") {
+  Workspace workspace;
+  Proxy proxy({"--listen", "0.0.0.0:0", "--allow-remote"}, &workspace);
+  const Context context = made(proxy, {"--dedicated-port", "--forward", "3000:0"});
+  CHECK(text_in(context.json, "proxy") == fmt::format("127.0.0.1:{}", dedicated(context)));
+  CHECK_FALSE(refuses(proxy.port(), "127.0.0.2"));  // which is how every address but 127.0.0.1 would do
+  for (const std::uint16_t port : {dedicated(context), forwarded(context)}) {
+    CHECK(refuses(port, "127.0.0.2"));
+    CHECK_FALSE(refuses(port));
+  }
+  if (read_file("/proc/net/if_inet6").find("00000000000000000000000000000001 ") == std::string::npos) return;
+  CHECK(is_home(curl(proxy, {"-x", fmt::format("http://[::1]:{}", dedicated(context)), "http://localhost:3000/"}).out, 3000));
+  CHECK(is_home(curl(proxy, {fmt::format("http://[::1]:{}/", forwarded(context))}).out, 3000));
+}
+
+TEST_CASE("doors: none leads to itself, by any spelling of its address") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = made(proxy, {"--dedicated-port"});
+  for (const char* const host :
+       {"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::ffff:127.0.0.1%25lo]", "[::1]", "[::1%25lo]", "[::1%251]"}) {
+    INFO(host);
+    Client client(dedicated(context));
+    const std::string target = fmt::format("{}:{}", host, dedicated(context));
+    CHECK(client.ask(fmt::format("GET http://{0}/ HTTP/1.1\r\nHost: {0}\r\n\r\n", target)).status == 508);
+    CHECK(proxy.get(proxy.context(), "http://" + target + "/").status == 508);
+  }
 }
 
 TEST_CASE("doors: a connection to a dedicated port survives a new route, and follows it") {

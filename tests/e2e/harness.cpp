@@ -89,6 +89,7 @@ Proxy::Proxy(const Strings& extra, const Workspace* workspace) {
   add("--listen", "127.0.0.1:0");
   add("--admin", "127.0.0.1:0");
   add("--instance", instance);
+  if (geteuid() != 0 && !given("--dumpable")) argv.emplace_back("--dumpable");  // fds() and the like are root's to see otherwise
   if (const char* const threads = std::getenv("CMUX_E2E_THREADS")) add("--threads", threads);
   if (workspace) {
     for (const char* const pattern : {"*.cmux.test", "*.http.cloud.morph.test"})

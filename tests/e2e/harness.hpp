@@ -181,7 +181,7 @@ class Client {
   std::string buffer_;
 };
 
-// fixtures/fake-workspace. `cert` is srv, expired, wrongname or selfsigned (of pki()), or a path without its ending.
+// fixtures/fake-workspace. `cert` is srv, expired, wrongname, cnonly or selfsigned (of pki()), or a path without its ending.
 class Workspace {
  public:
   explicit Workspace(const Strings& options = {}, std::string_view cert = "srv");

@@ -22,8 +22,9 @@ TEST_CASE("508: the proxy's own port and its admin port, by every name that reac
   Proxy proxy({"--resolve", "me.test=127.0.0.1", "--resolve", "mapped.test=::ffff:127.0.0.1"}, &workspace);
   const Context routed = proxy.routed(), plain = proxy.context();
   for (const std::uint16_t port : {proxy.port(), proxy.admin_port()})
-    for (const std::string& host : {"127.0.0.1"s, "localhost"s, "LOCALHOST."s, "app.localhost"s, "[::ffff:127.0.0.1]"s,
-                                    "0.0.0.0"s, "me.test"s, "mapped.test"s})
+    for (const std::string& host :
+         {"127.0.0.1"s, "localhost"s, "LOCALHOST."s, "app.localhost"s, "[::ffff:127.0.0.1]"s, "[::ffff:127.0.0.1%25lo]"s,
+          "[::ffff:127.0.0.1%251]"s, "[::ffff:7f00:1%25lo]"s, "0.0.0.0"s, "me.test"s, "mapped.test"s})
       for (const Context* const context : {&routed, &plain})
         each(fmt::format("{}:{}, {}", host, port == proxy.port() ? "proxy" : "admin", context == &routed ? "routed" : "plain"),
              [&] {

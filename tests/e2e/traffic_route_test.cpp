@@ -60,7 +60,7 @@ TEST_CASE("route: --resolve sends names elsewhere, and the certificate must stil
 }
 
 TEST_CASE("route: certificates that do not hold") {
-  const char* const cert = GENERATE("expired", "wrongname", "selfsigned");
+  const char* const cert = GENERATE("expired", "wrongname", "cnonly", "selfsigned");
   INFO(cert);
   Workspace workspace({}, cert);
   Proxy proxy({}, &workspace);

@@ -66,6 +66,8 @@ std::string as_flag(std::string_view detail) {
       {"template", "--template"},
       {"suffix", "--suffix"},
       {"headers", "--header"},
+      {"dedicatedPort", "--dedicated-port"},
+      {"forwards", "--forward"},
       {"fromUrl", "--from-url"},
       {"label", "--label"},
       {"ttlSeconds", "--ttl"},

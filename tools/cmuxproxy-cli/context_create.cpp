@@ -112,7 +112,8 @@ int create(const Options& options) {
   if (!options.ttl.empty()) {
     const auto ttl = app::parse_duration(options.ttl);
     if (!ttl) throw Exit{kUsage, "--ttl: " + ttl.error().detail};
-    if (ttl->count() > 0) body["ttlSeconds"] = static_cast<double>(ttl->count()) / 1000;
+    if (ttl->count() == 0) throw Exit{kUsage, "--ttl: a time above 0; without --ttl it lives until it is released"};
+    body["ttlSeconds"] = static_cast<double>(ttl->count()) / 1000;
   }
   if (options.dedicated_port) {
     const bool any = options.dedicated_port->empty();
@@ -145,19 +146,26 @@ void add_context_create(CLI::App& group, Action& chosen) {
                                   ->capture_default_str();
   command->add_option("--web-contents-id", options->web_contents_id, "the view that uses it")
       ->type_name("N")
+      ->check(not_empty())
       ->capture_default_str();
-  command->add_option("--label", options->label, "a name for people")->type_name("TEXT");
-  command->add_option("--ttl", options->ttl, "release it after that time")->type_name("TIME");
-  command->add_option("--owner-pid", options->owner_pid, "release it when that process ends")->type_name("PID");
+  command->add_option("--label", options->label, "a name for people")->type_name("TEXT")->check(not_empty());
+  command->add_option("--ttl", options->ttl, "release it after that time")->type_name("TIME")->check(not_empty());
+  command->add_option("--owner-pid", options->owner_pid, "release it when that process ends")
+      ->type_name("PID")
+      ->check(not_empty());
   command
       ->add_option_function<std::string>(
           "--dedicated-port", [options](const std::string& text) { options->dedicated_port = text; },
-          "a proxy port of its own, which asks for no credentials; any, or the one given")
+          "a proxy port of its own on 127.0.0.1 and [::1], which asks for no credentials: every user of this machine can use it "
+          "as "
+          "this context; any, or the one given")
       ->expected(0, 1)
       ->default_str("")
       ->type_name("[N]");
   command
-      ->add_option("--forward", options->forwards, "a plain port 127.0.0.1:LOCAL that leads to the workspace's port; repeatable")
+      ->add_option("--forward", options->forwards,
+                   "a plain port LOCAL of 127.0.0.1 and [::1] that leads to the workspace's port, for every user of this "
+                   "machine; repeatable")
       ->type_name("PORT[:LOCAL]");
   add_route_flags(*command, options->route);
   command->footer(
@@ -165,7 +173,7 @@ void add_context_create(CLI::App& group, Action& chosen) {
       "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app\n"
       "  cmuxproxy ctx create --from-url https://cmux-abc123-base-3000.cmux.app/ --format curl\n"
       "  eval \"$(cmuxproxy ctx create --template 'https://{id}-{port}.app.github.dev' --morph-id my-space \\\n"
-      "          --header 'X-Github-Token: '\"$TOKEN\" --ttl 1h --format env)\"\n"
+      "          --header 'X-Github-Token: env:TOKEN' --ttl 1h --format env)\"\n"
       "  chromium --user-data-dir=/tmp/view $(cmuxproxy ctx create --from-url URL --dedicated-port --format chromium)");
   command->callback([options, format, &chosen] {
     options->format_given = format->count() > 0;

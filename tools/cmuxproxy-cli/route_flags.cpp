@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
 namespace cmux::cli {
 namespace {
 
@@ -24,7 +29,46 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+constexpr std::size_t kMostFileBytes = 64 * 1024;  // more than a route's headers may have
+constexpr std::string_view kVariable = "env:";
+
+// A value, or that of the variable which it names.
+std::string value_of(std::string_view text, std::string_view flag) {
+  if (!text.starts_with(kVariable)) return std::string(text);
+  const std::string name(text.substr(kVariable.size()));
+  const char* const value = std::getenv(name.c_str());
+  if (!value) throw Exit{kUsage, fmt::format("{}: there is no variable {}", flag, name)};
+  return std::string(trimmed(value));
+}
+
+void add_header(std::string_view header, std::string_view flag, json::object& named) {
+  const auto [name, value] = split_header(header, flag);
+  if (named.contains(name)) throw Exit{kUsage, fmt::format("{}: {} is given twice", flag, name)};
+  named[name] = value_of(value, flag);
+}
+
+// A header a line; empty lines and those that begin with # are none.
+void add_header_file(const std::string& path, json::object& named) {
+  std::ifstream file(path);
+  if (!file) throw Exit{kUsage, fmt::format("--header-file: cannot open {}: {}", path, std::strerror(errno))};
+  std::size_t bytes = 0, number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    bytes += line.size() + 1;
+    if (bytes > kMostFileBytes) throw Exit{kUsage, fmt::format("--header-file: {} has more than {} bytes", path, kMostFileBytes)};
+    if (line.ends_with('\r')) line.pop_back();
+    if (trimmed(line).empty() || line.starts_with('#')) continue;
+    add_header(line, fmt::format("--header-file {}:{}", path, number), named);
+  }
+  if (file.bad()) throw Exit{kUsage, fmt::format("--header-file: cannot read {}: {}", path, std::strerror(errno))};
+}
+
 }  // namespace
+
+CLI::Validator not_empty() {
+  return CLI::Validator([](const std::string& text) { return text.empty() ? std::string("must not be empty") : std::string(); },
+                        "");
+}
 
 std::pair<std::string, std::string> split_header(std::string_view header, std::string_view flag) {
   const std::size_t colon = header.find(':');
@@ -34,7 +78,7 @@ std::pair<std::string, std::string> split_header(std::string_view header, std::s
 }
 
 bool RouteFlags::any() const {
-  bool set = !headers.empty() || !from_url.empty();
+  bool set = !headers.empty() || !header_files.empty() || !from_url.empty();
   for (const auto& [key, value] : values) set = set || !value.empty();
   return set;
 }
@@ -43,14 +87,10 @@ void RouteFlags::add_to(json::object& body) const {
   json::object route;
   for (const auto& [key, value] : values)
     if (!value.empty()) route[key] = value;
-  if (!headers.empty()) {
-    json::object& named = route["headers"].emplace_object();
-    for (const std::string& header : headers) {
-      const auto [name, value] = split_header(header, "--header");
-      if (named.contains(name)) throw Exit{kUsage, fmt::format("--header: {} is given twice", name)};
-      named[name] = value;
-    }
-  }
+  json::object named;
+  for (const std::string& header : headers) add_header(header, "--header", named);
+  for (const std::string& path : header_files) add_header_file(path, named);
+  if (!named.empty()) route["headers"] = std::move(named);
   if (!route.empty()) body["route"] = std::move(route);
   if (!from_url.empty()) body["fromUrl"] = from_url;
 }
@@ -59,12 +99,23 @@ void add_route_flags(CLI::App& command, RouteFlags& flags) {
   flags.values.reserve(std::size(kFlags));  // CLI11 keeps references
   for (const Flag& flag : kFlags) {
     auto& [key, value] = flags.values.emplace_back(flag.key, "");
-    command.add_option(flag.flag, value, flag.help)->type_name(flag.type)->group("Route");
+    command.add_option(flag.flag, value, flag.help)->type_name(flag.type)->check(not_empty())->group("Route");
   }
-  command.add_option("--from-url", flags.from_url, "take the route from a preview URL")->type_name("URL")->group("Route");
-  command.add_option("--header", flags.headers, "goes on every request of the route (repeatable)")
+  command.add_option("--from-url", flags.from_url, "take the route from a preview URL")
+      ->type_name("URL")
+      ->check(not_empty())
+      ->group("Route");
+  command
+      .add_option("--header", flags.headers,
+                  "goes on every request of the route; 'N: env:VAR' takes the value from a variable, where ps does not show it "
+                  "(repeatable)")
       ->type_name("'N: V'")
       ->allow_extra_args(false)
+      ->group("Route");
+  command.add_option("--header-file", flags.header_files, "a file with a header a line, for those that are secret (repeatable)")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->check(not_empty())
       ->group("Route");
 }
 

@@ -7,13 +7,18 @@ namespace cmux::cli {
 
 struct RouteFlags {
   std::vector<std::pair<std::string, std::string>> values;  // JSON key, value
-  std::vector<std::string> headers;                         // "N: V"
+  std::vector<std::string> headers;                         // "N: V", or "N: env:VAR"
+  std::vector<std::string> header_files;
   std::string from_url;
 
   bool any() const;
-  // Sets `route` and `fromUrl` of a request to make a context. Throws Exit with kUsage.
+  // Sets `route` and `fromUrl` of a request to make a context. Reads files and variables. Throws Exit with kUsage; never quotes a
+  // value.
   void add_to(json::object& body) const;
 };
+
+// What an option must not be given as: an empty value is not a missing one.
+CLI::Validator not_empty();
 
 void add_route_flags(CLI::App& command, RouteFlags& flags);
 

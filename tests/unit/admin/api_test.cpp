@@ -6,6 +6,7 @@
 
 #include "admin/client.hpp"
 #include "api_fixture.hpp"
+#include "source.hpp"
 
 using namespace cmux;
 using namespace cmux::admin;
@@ -22,7 +23,7 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 
 // The operations of docs/openapi.yaml: paths are indented by two, methods by four.
 std::set<std::string> documented_operations() {
-  std::ifstream file(CMUX_SOURCE "/docs/openapi.yaml");
+  std::ifstream file(source("docs/openapi.yaml"));
   REQUIRE(file);
   std::set<std::string> out;
   std::string line, path;

@@ -124,3 +124,75 @@ TEST_CASE("names of instances") {
     CHECK(read_instance(name).has_error());
   }
 }
+
+TEST_CASE("a stale file is none, even where its pid belongs to somebody else by now") {
+  const RuntimeDirectory directory;
+  directory.put("default.json",
+                R"({"pid":)" + std::to_string(getpid()) + R"(,"proxy":"127.0.0.1:1","admin":"http://127.0.0.1:2","token":"t"})");
+  const auto stale = read_instance("default");
+  REQUIRE(stale.has_error());
+  CHECK(stale.error().code == Errc::closed);
+  // Nor while the next instance starts, which has the name already and has not written yet.
+  const auto next = InstanceFile::claim("default");
+  REQUIRE(next.has_value());
+  CHECK(read_instance("default").has_error());
+}
+
+TEST_CASE("an instance file that was moved away and put back is no proof") {
+  const RuntimeDirectory directory;
+  std::string text;
+  {
+    auto file = InstanceFile::claim("default");
+    REQUIRE(file.has_value());
+    REQUIRE(file->write(record_of(getpid())).has_value());
+    std::ifstream in(directory.file("default.json"));
+    std::getline(in, text);
+  }
+  directory.put("default.json", text);
+  CHECK(read_instance("default").error().code == Errc::closed);
+}
+
+TEST_CASE("a runtime directory that others may write to is refused") {
+  const RuntimeDirectory directory;
+  std::optional<InstanceFile> file;
+  {
+    auto claimed = InstanceFile::claim("default");
+    REQUIRE(claimed.has_value());
+    file.emplace(std::move(*claimed));
+  }
+  REQUIRE(file->write(record_of(getpid())).has_value());
+  for (const mode_t mode : {0777, 0770, 0702, 01777}) {
+    CAPTURE(mode);
+    REQUIRE(chmod(directory.path().c_str(), mode) == 0);
+    for (const Error& error : {read_instance("default").error(), InstanceFile::claim("other").error()}) {
+      CHECK(error.code == Errc::config);
+      CHECK(error.detail.find(directory.path()) != std::string::npos);
+      CHECK(error.detail.find("chmod") != std::string::npos);
+    }
+  }
+  REQUIRE(chmod(directory.path().c_str(), 0755) == 0);
+  CHECK(read_instance("default").has_value());
+  if (geteuid() != 0) return;
+  REQUIRE(chown(directory.path().c_str(), 65534, 65534) == 0);
+  CHECK(read_instance("default").error().code == Errc::config);
+  CHECK(InstanceFile::claim("other").error().code == Errc::config);
+}
+
+TEST_CASE("an instance file is no symbolic link") {
+  const RuntimeDirectory directory;
+  auto file = InstanceFile::claim("real");
+  REQUIRE(file.has_value());
+  REQUIRE(file->write(record_of(getpid())).has_value());
+  REQUIRE(symlink(directory.file("real.json").c_str(), directory.file("default.json").c_str()) == 0);
+  CHECK(read_instance("default").error().code == Errc::config);
+}
+
+TEST_CASE("the runtime directory and its parents are private under any umask") {
+  const RuntimeDirectory directory;
+  const mode_t before = umask(0);
+  const auto file = InstanceFile::claim("default");
+  umask(before);
+  REQUIRE(file.has_value());
+  CHECK(mode_of(directory.path()) == 0700);
+  CHECK(mode_of(std::filesystem::path(directory.path()).parent_path()) == 0700);
+}

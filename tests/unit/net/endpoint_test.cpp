@@ -102,3 +102,22 @@ TEST_CASE("a default endpoint is nothing") {
   CHECK_FALSE(endpoint.is_any());
   CHECK_FALSE(endpoint.is_loopback());
 }
+
+TEST_CASE("endpoints: one address by all its spellings") {
+  const auto at = [](std::string_view ip) { return *Endpoint::from_ip(ip, 80); };
+  for (const char* spelling : {"127.0.0.1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:127.0.0.1%1"}) {
+    CAPTURE(spelling);
+    CHECK(at("127.0.0.1").same_ip(at(spelling)));
+    CHECK(at(spelling).same_ip(at("127.0.0.1")));
+    CHECK_FALSE(at("127.0.0.2").same_ip(at(spelling)));
+    CHECK_FALSE(at("::1").same_ip(at(spelling)));
+  }
+  CHECK(at("::1").same_ip(at("::1%1")));
+  CHECK(at("::1").same_ip(at("0:0:0:0:0:0:0:1")));
+  // Each link has a fe80::1 of its own.
+  CHECK(at("fe80::1%1").same_ip(at("fe80::1%1")));
+  CHECK_FALSE(at("fe80::1%1").same_ip(at("fe80::1%2")));
+  const Endpoint path = *Endpoint::from_unix("/a");
+  CHECK_FALSE(path.same_ip(path));
+  CHECK_FALSE(path.same_ip(at("127.0.0.1")));
+}

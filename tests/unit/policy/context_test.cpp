@@ -210,3 +210,32 @@ TEST_CASE("what was released may go with the loop", "") {
   const ContextPtr context = store.create(request).value();
   CHECK(store.release(context->id, "asked for"));
 }
+
+TEST_CASE("a context's time follows the wall clock, however it jumps") {
+  Loop loop;
+  auto now = std::chrono::system_clock::now();
+  unsigned released = 0;
+  const auto observe = [&](ContextStore::Change change, const ContextPtr&, std::string_view) {
+    if (change != ContextStore::Change::released) return;
+    ++released;
+    loop.stop();
+  };
+  ContextStore store(observe, [&] { return now; });
+  ContextRequest request;
+  request.ttl = std::chrono::hours(10);
+  const ContextPtr context = store.create(request).value();
+  CHECK(context->expires_at == now + std::chrono::hours(10));
+  request.ttl = std::chrono::hours(30);
+  const ContextPtr longer = store.create(request).value();
+  // The machine slept, or the clock was set: the next look sees it.
+  now += std::chrono::hours(10);
+  loop.run();
+  CHECK(released == 1);
+  CHECK(store.find(context->id) == nullptr);
+  CHECK(store.find(longer->id) == longer);
+  now += std::chrono::hours(20);
+  loop.run();
+  CHECK(store.size() == 0);
+  loop.stop();
+  loop.run();
+}

@@ -191,13 +191,46 @@ TEST_CASE("authority: a certificate that is not limited to loopback is refused")
   CHECK_THAT(directory.refusal(), Contains(directory.file("ca.crt")) && Contains("limited to loopback"));
 }
 
-TEST_CASE("authority: modes that let others in are corrected") {
+TEST_CASE("authority: a key that others may have read is refused, with what to do") {
   const StateDirectory directory;
   const std::string fingerprint = directory.open()->spki_fingerprint();
-  REQUIRE(chmod(directory.file("ca.key").c_str(), 0644) == 0);
+  for (const mode_t mode : {0644, 0640, 0604, 0620, 0601}) {
+    CAPTURE(mode);
+    REQUIRE(chmod(directory.file("ca.key").c_str(), mode) == 0);
+    CHECK_THAT(directory.refusal(), Contains("chmod 600") && Contains(directory.file("ca.key")));
+    CHECK(directory.mode("ca.key") == mode);  // what it was can still be seen
+  }
+  REQUIRE(chmod(directory.file("ca.key").c_str(), 0600) == 0);
+  CHECK(directory.open()->spki_fingerprint() == fingerprint);
+}
+
+TEST_CASE("authority: a key is where it seems to be, and ours") {
+  const StateDirectory directory;
+  directory.open();
+  const std::string key = directory.file("ca.key"), elsewhere = directory.file("elsewhere");
+  SECTION("a symbolic link") {
+    std::filesystem::rename(key, elsewhere);
+    REQUIRE(symlink(elsewhere.c_str(), key.c_str()) == 0);
+    REQUIRE(chmod(elsewhere.c_str(), 0644) == 0);
+    CHECK_THAT(directory.refusal(), Contains(key) && Contains("symbolic link"));
+    CHECK(directory.mode("elsewhere") == 0644);
+  }
+  SECTION("somebody else's") {
+    if (geteuid() != 0) return;
+    REQUIRE(chown(key.c_str(), 65534, 65534) == 0);
+    CHECK_THAT(directory.refusal(), Contains(key) && Contains("another user"));
+  }
+}
+
+TEST_CASE("authority: a directory that lets others in is corrected, and private from the start") {
+  const StateDirectory directory;
+  const mode_t before = umask(0);
+  const std::string fingerprint = directory.open()->spki_fingerprint();
+  umask(before);
+  CHECK(directory.mode("") == 0700);
+  CHECK(directory.mode("..") == 0700);
   REQUIRE(chmod(directory.path().c_str(), 0777) == 0);
   CHECK(directory.open()->spki_fingerprint() == fingerprint);
-  CHECK(directory.mode("ca.key") == 0600);
   CHECK(directory.mode("") == 0755);
   // One that is shared on purpose is not for us to change.
   REQUIRE(chmod(directory.path().c_str(), 01777) == 0);

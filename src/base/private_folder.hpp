@@ -1,0 +1,13 @@
+// Folders for what is secret. Blocking; for start-up and for the command line.
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+
+namespace cmux {
+
+// Makes the folder and the parents that are missing, each with mode 0700 whatever the umask is. One that is there stays as it is.
+Result<void> make_private_folder(const std::string& path);
+
+}  // namespace cmux

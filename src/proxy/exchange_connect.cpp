@@ -1,0 +1,75 @@
+// CONNECT: tunnels to where the request says, and the way into those that the context's route answers.
+#include <fmt/format.h>
+
+#include "http/raw_stream.hpp"
+#include "net/descriptors.hpp"
+#include "proxy/downstream.hpp"
+
+namespace cmux::proxy {
+
+using http::Next;
+
+// One for another connection; where none is left, that of the client which has been silent longest.
+Task<bool> Exchange::find_descriptor() {
+  if (net::has_descriptors()) co_return true;
+  if (!worker_.make_room(net::traffic_descriptors())) co_return false;
+  co_await Yield{};  // for its end
+  co_return net::has_descriptors();
+}
+
+// A tunnel from here on, for who releases the context or changes its route: what is waited for must not outlive that.
+Task<void> Exchange::connect() {
+  ++worker_.count().tunnels;
+  tunnel_ = true;
+  if (!is_routed(*session_->context, target_, worker_.options().domains)) {
+    co_await connect_direct();
+    co_return;
+  }
+  http::Head established;
+  established.status = 200;
+  established.tunnel = true;
+  auto written = co_await downstream_.write_head(established, Next::later);
+  if (!written || cancelled_) co_return;
+  if (record_) record_->status = 200;
+  responded_ = true;
+  // From here the tunnel stands for itself: it is on the session's list, this exchange is not.
+  unlink();
+  co_await serve_tunnel(worker_, downstream_.into_transport(), session_, target_);
+}
+
+Task<void> Exchange::connect_direct() {
+  co_await find_descriptor();
+  net::Claim claim;
+  if (!claim.granted() && !cancelled_) {
+    Refusal refusal{503, "connection_limit_reached", "too many descriptors are in use"};
+    co_await refuse(std::move(refusal));
+  }
+  if (!claim.granted()) co_return;
+  net::DialTiming timing;
+  auto socket = co_await net::dial(worker_.resolver(), target_.host, *target_.port, worker_.options().pool.dial, &timing);
+  claim.end();
+  if (record_) {
+    record_->dns = timing.resolve;
+    record_->connect = timing.connect;
+    record_->destination = fmt::format("tcp://{}", target_.text());
+  }
+  if (cancelled_) co_return;
+  if (!socket) {
+    Error error = socket.error();
+    error.side = Side::upstream;
+    co_await refuse(refusal_of(error));
+    co_return;
+  }
+  http::RawStream upstream(std::move(*socket));
+  upstream_ = &upstream;
+  http::Head established;
+  established.status = 200;
+  established.tunnel = true;
+  auto written = co_await downstream_.write_head(established, Next::later);
+  responded_ = true;
+  if (record_) record_->status = 200;
+  if (written) co_await http::relay_tunnel(downstream_, upstream);
+  upstream_ = nullptr;
+}
+
+}  // namespace cmux::proxy
