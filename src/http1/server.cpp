@@ -10,6 +10,7 @@ using http::Head;
 using http::Next;
 
 constexpr std::uint64_t kMaxDiscard = 256 * 1024;  // of a request body that nobody wanted
+constexpr unsigned kEmptyLines = 4;                // in front of a request
 constexpr milliseconds kRest{1'000};               // between requests, after which the last one's memory is given back
 constexpr milliseconds kLinger{1'000};             // for the peer to read the last response before the socket goes
 
@@ -73,6 +74,8 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     expects_continue_ = !request_.end && !http10 && request_.fields.contains(http::Name::expect);
     reader_.start(info->framing, request_.content_length.value_or(0));
     body_bytes_ = 0;
+    // A body that is malformed as far as it is here is nothing to begin an exchange with.
+    if (const auto sound = reader_.foresee(in_); !sound) co_return refuse(sound.error());
     co_return &request_;
   }
 
@@ -148,8 +151,16 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     websocket_key_.clear();
     request_.clear();
     idle_ = true;
+    empty_lines_ = 0;
     reader_.start(Framing::none, 0);
     if (out_.empty()) out_.release();
+  }
+
+  // Takes off the empty lines that a client may send in front of a request (RFC 9112 section 2.2): a connection on which nothing
+  // else has come is idle as before. What are too many of them the parser refuses.
+  bool request_begun() {
+    for (; in_.view().starts_with("\r\n") && empty_lines_ < kEmptyLines; ++empty_lines_) in_.consume(2);
+    return !in_.empty() && in_.view() != "\r";
   }
 
   // Between requests. Who only waits holds as little memory as can be: no exchange, no buffer, and after a while nothing of the
@@ -159,13 +170,15 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     const bool short_limit = limit.count() > 0 && limit <= kRest;
     deadline_.after(short_limit ? limit : kRest);
     bool rested = false;
-    while (in_.empty()) {
-      if (draining_) co_return false;
+    while (!request_begun()) {
       const net::Io io = transport_->read(in_.prepare(kHeadRead));
-      if (io.state == net::Io::State::moved) in_.commit(io.count);
-      else if (io.state != net::Io::State::blocked) co_return false;
-      if (!in_.empty()) break;
-      in_.release();
+      if (io.state == net::Io::State::moved) {
+        in_.commit(io.count);
+        continue;
+      }
+      // A request that has come before the drain is still answered, and the answer says that it is the last.
+      if (io.state != net::Io::State::blocked || draining_) co_return false;
+      if (in_.empty()) in_.release();
       co_await transport_->readable();
       if (!timed_out_) continue;
       if (rested || short_limit) co_return false;
@@ -286,6 +299,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   ResponseForm form_;
   std::string protocol_, websocket_key_;
   http::Stream* other_ = nullptr;
+  unsigned empty_lines_ = 0;  // in front of the next request, so far
   bool responded_ = false, expects_continue_ = false, connect_ = false;
   bool draining_ = false, idle_ = true, linger_ = false, timed_out_ = false;
   Deadline deadline_{[](void* self) {
