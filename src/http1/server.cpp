@@ -81,7 +81,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
 
   Task<Result<Body>> read_body() override {
     auto body = co_await pull_body();
-    if (!body && body.error().code == Errc::malformed) co_return refuse(body.error());
+    if (!body && (body.error().code == Errc::malformed || body.error().code == Errc::too_large)) co_return refuse(body.error());
     if (body && over_limit(body_bytes_) && !connect_) co_return refuse(body_too_large());
     co_return body;
   }
