@@ -117,7 +117,7 @@ Error HeadParser::too_large(std::string_view data, std::size_t line) const {
   Error error{Errc::too_large, Side::local, false, 431, {}};
   if (lines_ == 0) {
     // RFC 9112 section 3: 501 for a method that nobody knows since it is so long, else 414.
-    const bool method = role_ == Role::request && data.find(' ') == std::string_view::npos;
+    const bool method = role_ == Role::request && data.substr(0, limits_.start_line).find(' ') == std::string_view::npos;
     error.status = method ? 501 : 414;
     error.detail = fmt::format("the {} is longer than {} bytes",
                                method                   ? "method"

@@ -176,8 +176,14 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
         in_.commit(io.count);
         continue;
       }
-      // A request that has come before the drain is still answered, and the answer says that it is the last.
-      if (io.state != net::Io::State::blocked || draining_) co_return false;
+      // A request that has come before the drain is still answered, and the answer says that it is the last. An answer that was
+      // begun before the drain could not say so.
+      if (io.state != net::Io::State::blocked) co_return false;
+      if (draining_) {
+        linger_ = just_answered_;
+        co_return false;
+      }
+      just_answered_ = false;
       if (in_.empty()) in_.release();
       co_await transport_->readable();
       if (!timed_out_) continue;
@@ -236,7 +242,8 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     }
     if (connect_ && writer_.framing() == Framing::until_close) co_return false;
     if (!form_.keep_alive) {
-      if (!request_complete()) linger_ = true;
+      // The client does not know yet that this was the last: what it has sent since must not reset the answer.
+      if (!request_complete() || draining_) linger_ = true;
       co_return false;
     }
     std::uint64_t dropped = 0;
@@ -252,6 +259,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     deadline_.cancel();
     if (!request_complete()) linger_ = true;
     else reader_.settle(in_);
+    just_answered_ = request_complete();
     co_return request_complete();
   }
 
@@ -301,6 +309,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   http::Stream* other_ = nullptr;
   unsigned empty_lines_ = 0;  // in front of the next request, so far
   bool responded_ = false, expects_continue_ = false, connect_ = false;
+  bool just_answered_ = false;  // and nothing was waited for since
   bool draining_ = false, idle_ = true, linger_ = false, timed_out_ = false;
   Deadline deadline_{[](void* self) {
                        auto& me = *static_cast<ServerConnection*>(self);

@@ -196,6 +196,7 @@ TEST_CASE("limits name what is too large") {
       {"GET /" + std::string(100, 'x'), "error 414: "},
       // RFC 9112 section 3: a method longer than any that is known.
       {std::string(41, 'A'), "error 501: the method is longer than 40 bytes"},
+      {std::string(41, 'A') + " / HTTP/1.1\r\n\r\n", "error 501: the method is longer than 40 bytes"},
       {start + "A: 1\r\nB: 2\r\nC: 3\r\n\r\n", "36 "},
       {start + "A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n", "error 431: the header is over 60 bytes or 3 lines"},
       {start + "Cookie: " + std::string(48, 'x') + "\r\n\r\n", "76 "},  // 60 bytes with the empty line
