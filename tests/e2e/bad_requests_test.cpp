@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "rows.hpp"
+#include "support.hpp"
 
 using namespace e2e;
 using namespace std::string_literals;
@@ -223,6 +224,25 @@ TEST_CASE("chunks that are none end the request, and what follows is no request"
   for (Row& row : rows) row.bytes += smuggled;
   check_rows(proxy, workspace, proxy.routed(), rows);
   CHECK(workspace.get("/visits/smuggled").at("visits") == 0);
+}
+
+TEST_CASE("chunks that are malformed later end the request on both sides") {
+  Upstream upstream;
+  Proxy proxy;
+  const Context context = proxy.context();
+  for (const std::string& bad : {"zz\r\n"s, "5;\r\n"s, "5\r\nhello!\r\n"s, "0\r\nX A: b\r\n\r\n"s})
+    each(bad, [&] {
+      Client client = proxy.connect();
+      client.send(request_text("POST", upstream.url("/x"), context, "Transfer-Encoding: chunked\r\n") + "2\r\nok\r\n");
+      Peer peer = upstream.accept();
+      peer.read_until("2\r\nok\r\n");
+      client.send(bad);
+      check_own_answer(client.read_response(), 400);
+      CHECK(client.read_all_until_close().empty());
+      std::string rest;
+      for (std::string more = peer.read_some(); !more.empty(); more = peer.read_some()) rest += more;
+      CHECK(rest.find("0\r\n") == std::string::npos);
+    });
 }
 
 TEST_CASE("requests that are odd but right are served, and go upstream in their plain form") {
