@@ -1,5 +1,6 @@
 #include "http/fields.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -76,6 +77,10 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < a.size(); ++i)
     if (lower(a[i]) != lower(b[i])) return false;
   return true;
+}
+
+bool less_ignoring_case(std::string_view a, std::string_view b) {
+  return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) < lower(y); });
 }
 
 Name name_of(std::string_view text) {

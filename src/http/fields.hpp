@@ -54,6 +54,7 @@ enum class Name : std::uint8_t {
 Name name_of(std::string_view text);  // case-insensitive
 std::string_view text_of(Name name);  // as sent over HTTP/1, "Content-Length"
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+bool less_ignoring_case(std::string_view a, std::string_view b);
 
 class Fields {
  public:

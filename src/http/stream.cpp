@@ -11,6 +11,16 @@ void Head::clear() {
   version = 11;
 }
 
+bool is_target(std::string_view text) {
+  bool query = false;
+  for (const char c : text) {
+    const bool visible = c > 0x20 && static_cast<unsigned char>(c) < 0x7f;
+    if (!visible || c == '#' || (c == '\\' && !query)) return false;
+    query = query || c == '?';
+  }
+  return !text.empty();
+}
+
 bool Head::is_idempotent() const {
   return is_upgrade() || method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" ||
          method == "TRACE";

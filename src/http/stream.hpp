@@ -42,6 +42,12 @@ struct Head {
   void clear();
 };
 
+// Whether this may be a request target, of whatever form. More than RFC 3986 allows, and no more than clients need: browsers send
+// some characters in a query as they are that it does not know (`\`, `^`, `|`, …). Refused are those that no browser sends and
+// that the next reader may take for something else: bytes above ASCII, and `\` in a path, which URL parsers read as `/`. To
+// encode them here would be to guess, which RFC 9112 section 3.2 advises against.
+bool is_target(std::string_view text);
+
 // How large a head may be.
 struct Limits {
   std::size_t start_line = 32 * 1024;  // bytes; more is 414 for a request

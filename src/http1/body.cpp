@@ -8,12 +8,101 @@ namespace cmux::http1 {
 namespace {
 
 constexpr std::size_t kMaxSizeLine = 1024, kMaxTrailers = 16 * 1024;
+constexpr std::string_view kLineEnd = "\r\n";
+constexpr char kLongChunk[] = "a chunk is longer than its size says";
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+// Takes spaces and tabs off the front.
+void skip_blanks(std::string_view& text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+}
+
+// Takes a token off the front; false: there is none.
+bool skip_token(std::string_view& text) {
+  std::size_t size = 0;
+  while (size < text.size() && is_token(text.substr(size, 1))) ++size;
+  text.remove_prefix(size);
+  return size > 0;
+}
+
+// ... or a quoted-string (RFC 9110 section 5.6.4).
+bool skip_quoted(std::string_view& text) {
+  for (std::size_t at = 1; at < text.size(); ++at) {
+    if (text[at] == '"') {
+      text.remove_prefix(at + 1);
+      return true;
+    }
+    if (text[at] == '\\' && ++at == text.size()) return false;
+    if (!is_field_value(text.substr(at, 1))) return false;
+  }
+  return false;
+}
+
+// chunk-ext = *( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] ): RFC 9112 section 7.1.1.
+bool is_extension(std::string_view text) {
+  while (!text.empty()) {
+    skip_blanks(text);
+    if (text.empty() || text.front() != ';') return false;
+    text.remove_prefix(1);
+    skip_blanks(text);
+    if (!skip_token(text)) return false;
+    std::string_view after = text;
+    skip_blanks(after);
+    if (after.empty() || after.front() != '=') continue;  // the blanks belong to the next ";"
+    after.remove_prefix(1);
+    skip_blanks(after);
+    text = after;
+    const bool quoted = !text.empty() && text.front() == '"';
+    if (!(quoted ? skip_quoted(text) : skip_token(text))) return false;
+  }
+  return true;
+}
+
+struct SizeLine {
+  std::uint64_t size = 0;
+  std::size_t bytes = 0;  // of the line, with its end; 0: it is not whole yet
+};
+
+// chunk-size [ chunk-ext ] CRLF. An extension is dropped, but it must be one.
+Result<SizeLine> size_line(std::string_view data) {
+  const std::size_t newline = data.substr(0, kMaxSizeLine + 1).find('\n');
+  if (newline == std::string_view::npos) {
+    if (data.size() > kMaxSizeLine) return malformed("a chunk's size line is too long");
+    return SizeLine{};
+  }
+  SizeLine out;
+  out.bytes = newline + 1;
+  std::size_t at = 0, digits = 0;
+  for (; at < newline && hex_digit(data[at]) >= 0; ++at) {
+    digits += digits > 0 || data[at] != '0';
+    if (digits > 15) return malformed("a chunk's size is too large");
+    out.size = out.size * 16 + static_cast<std::uint64_t>(hex_digit(data[at]));
+  }
+  if (at == 0 || data[newline - 1] != '\r') return malformed("bad chunk size");
+  if (!is_extension(data.substr(at, newline - 1 - at))) return malformed("bad chunk extension");
+  return out;
+}
+
+// Of the trailer lines with the empty line behind them; 0: they are not whole yet.
+Result<std::size_t> trailer_size(std::string_view data) {
+  std::size_t end = 0;
+  while (true) {
+    const std::size_t newline = data.find('\n', end);
+    const std::size_t seen = newline == std::string_view::npos ? data.size() : end;
+    if (seen > kMaxTrailers) return Error{Errc::too_large, Side::local, false, 431, "the trailers are too large"};
+    if (newline == std::string_view::npos) return std::size_t{0};
+    if (newline == end || data[newline - 1] != '\r') return malformed("a trailer line ends in a bare LF");
+    if (newline == end + 1) return newline + 1;
+    end = newline + 1;
+  }
 }
 
 }  // namespace
@@ -78,8 +167,8 @@ Result<BodyReader::Piece> BodyReader::next(Buffer& in) {
         return Piece{in.view().substr(0, given_), state_ == State::done};
       }
       case State::data_end:
+        if (!kLineEnd.starts_with(in.view().substr(0, 2))) return malformed(kLongChunk);
         if (in.size() < 2) return Piece{{}, false, true};
-        if (in.view()[0] != '\r' || in.view()[1] != '\n') return malformed("a chunk is longer than its size says");
         in.consume(2);
         state_ = State::size;
         break;
@@ -100,49 +189,49 @@ Result<BodyReader::Piece> BodyReader::next(Buffer& in) {
 }
 
 Result<bool> BodyReader::read_size(Buffer& in) {
-  const std::string_view data = in.view();
-  const std::size_t newline = data.find('\n');
-  if (newline == std::string_view::npos) {
-    if (data.size() > kMaxSizeLine) return malformed("a chunk's size line is too long");
-    return false;
-  }
-  std::uint64_t size = 0;
-  std::size_t at = 0;
-  for (; at < newline && hex_digit(data[at]) >= 0; ++at) {
-    if (at == 15) return malformed("a chunk's size is too large");
-    size = size * 16 + static_cast<std::uint64_t>(hex_digit(data[at]));
-  }
-  if (at == 0 || newline == 0 || data[newline - 1] != '\r' || newline > kMaxSizeLine) return malformed("bad chunk size");
-  // An extension is dropped (RFC 9112 section 7.1.1), but it must be one.
-  const std::string_view extension = data.substr(at, newline - 1 - at);
-  if (!extension.empty() && (extension.front() != ';' || !is_field_value(extension))) return malformed("bad chunk size");
-  in.consume(newline + 1);
-  remaining_ = size;
-  state_ = size > 0 ? State::data : State::trailer;
+  const auto line = size_line(in.view());
+  if (!line) return line.error();
+  if (line->bytes == 0) return false;
+  in.consume(line->bytes);
+  remaining_ = line->size;
+  state_ = line->size > 0 ? State::data : State::trailer;
   return true;
 }
 
 Result<bool> BodyReader::read_trailer(Buffer& in) {
-  const std::string_view data = in.view();
-  std::size_t end = 0;
-  while (true) {
-    const std::size_t newline = data.find('\n', end);
-    if (newline == std::string_view::npos) {
-      if (data.size() > kMaxTrailers) return Error{Errc::too_large, Side::local, false, 431, "the trailers are too large"};
-      return false;
-    }
-    if (newline == end || data[newline - 1] != '\r') return malformed("a trailer line ends in a bare LF");
-    const bool empty = newline == end + 1;
-    if (empty) break;
-    end = newline + 1;
-  }
-  if (end > kMaxTrailers) return Error{Errc::too_large, Side::local, false, 431, "the trailers are too large"};
-  trailers_.assign_text(data.substr(0, end));
-  if (auto parsed = parse_field_lines(data.substr(0, end), 0, trailers_); !parsed) return parsed.error();
+  const auto size = trailer_size(in.view());
+  if (!size) return size.error();
+  if (*size == 0) return false;
+  const std::string_view lines = in.view().substr(0, *size - 2);
+  trailers_.assign_text(lines);
+  if (auto parsed = parse_field_lines(lines, 0, trailers_); !parsed) return parsed.error();
   trailers_.remove_if([](const http::Fields::Field& field) { return !http::allowed_in_trailers(field); });
-  in.consume(end + 2);
+  in.consume(*size);
   state_ = State::done;
   return true;
+}
+
+Result<void> BodyReader::foresee(const Buffer& in) const {
+  if (state_ != State::size) return {};
+  std::string_view rest = in.view();
+  while (true) {
+    const auto line = size_line(rest);
+    if (!line) return line.error();
+    if (line->bytes == 0) return {};
+    rest.remove_prefix(line->bytes);
+    if (line->size == 0) break;
+    if (rest.size() <= line->size) return {};
+    rest.remove_prefix(static_cast<std::size_t>(line->size));
+    if (!kLineEnd.starts_with(rest.substr(0, 2))) return malformed(kLongChunk);
+    if (rest.size() < 2) return {};
+    rest.remove_prefix(2);
+  }
+  const auto size = trailer_size(rest);
+  if (!size) return size.error();
+  if (*size <= 2) return {};
+  http::Fields trailers;
+  trailers.assign_text(rest.substr(0, *size - 2));
+  return parse_field_lines(rest.substr(0, *size - 2), 0, trailers);
 }
 
 Result<BodyReader::Piece> BodyReader::end_of_input() const {

@@ -21,6 +21,9 @@ class BodyReader {
   Result<Piece> end_of_input() const;
   // Drops the last piece from the buffer: what is left then belongs to the next message.
   void settle(Buffer& in) { in.consume(std::exchange(given_, 0)); }
+  // What has arrived of the body already, before any of it is read: an error that is there can be known before anybody is asked
+  // to take the message.
+  Result<void> foresee(const Buffer& in) const;
   // next() would surely not be starved. Never wrong when it says so: who asks holds back what was read before.
   bool ready(const Buffer& in) const;
   bool done() const { return state_ == State::done; }

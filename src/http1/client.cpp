@@ -135,6 +135,11 @@ Task<Result<Head*>> ClientConnection::read_head() {
   if (response_.is_interim()) co_return &response_;
   keep_alive_ = info->keep_alive;
   reader_.start(info->framing, response_.content_length.value_or(0));
+  // A body that is malformed as far as it is here is better answered with 502 than begun.
+  if (auto sound = reader_.foresee(in_); !sound) {
+    broken_ = true;
+    co_return sound.error();
+  }
   if (response_.tunnel) writer_.start(Framing::until_close, 0);
   co_return &response_;
 }

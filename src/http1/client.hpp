@@ -27,7 +27,8 @@ class ClientConnection final : public http::Stream, private Half {
   // While idle: `callback` once when the peer hangs up, or after `timeout`. Null ends it.
   void watch_idle(void (*callback)(void*), void* argument, milliseconds timeout);
 
-  // --- http::Stream. Errors of a connection that was reused and had not said a byte are `retryable` where the request is idempotent. ---
+  // --- http::Stream. Errors of a connection that was reused and had not said a byte are `retryable` where the request is
+  // idempotent. ---
   Task<Result<http::Head*>> read_head() override;
   Task<Result<http::Body>> read_body() override;
   bool body_ready() const override { return pull_ready(); }

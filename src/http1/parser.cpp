@@ -24,14 +24,6 @@ constexpr std::array<bool, 256> make_value_table() {
 }
 constexpr auto kValue = make_value_table();
 
-// What a request target may hold: visible characters. Bytes above ASCII are passed as clients send them.
-constexpr std::array<bool, 256> make_target_table() {
-  std::array<bool, 256> table{};
-  for (std::size_t c = 0x21; c < 256; ++c) table[c] = c != 0x7f && c != '#';
-  return table;
-}
-constexpr auto kTarget = make_target_table();
-
 bool all(std::string_view text, const std::array<bool, 256>& table) {
   for (const char c : text)
     if (!table[static_cast<unsigned char>(c)]) return false;
@@ -83,7 +75,7 @@ Result<void> parse_request_line(std::string_view line, http::Head& head) {
   if (!is_token(method)) return malformed(fmt::format("bad method {}", quoted(method)));
   const auto version = parse_version(line.substr(last + 1));
   if (!version) return version.error();
-  if (target.empty() || !all(target, kTarget)) return malformed("bad character in the request target");
+  if (!http::is_target(target)) return malformed("a character in the request target that must be percent-encoded");
   head.method = method;
   head.version = *version;
   if (method == "CONNECT") {
@@ -124,8 +116,13 @@ bool is_field_value(std::string_view text) { return all(text, kValue); }
 Error HeadParser::too_large(std::string_view data, std::size_t line) const {
   Error error{Errc::too_large, Side::local, false, 431, {}};
   if (lines_ == 0) {
-    error.status = 414;
-    error.detail = fmt::format("the {} is longer than {} bytes", role_ == Role::request ? "request target" : "status line",
+    // RFC 9112 section 3: 501 for a method that nobody knows since it is so long, else 414.
+    const bool method = role_ == Role::request && data.substr(0, limits_.start_line).find(' ') == std::string_view::npos;
+    error.status = method ? 501 : 414;
+    error.detail = fmt::format("the {} is longer than {} bytes",
+                               method                   ? "method"
+                               : role_ == Role::request ? "request target"
+                                                        : "status line",
                                limits_.start_line);
     return error;
   }
@@ -144,18 +141,14 @@ Result<std::size_t> HeadParser::scan(std::string_view data) {
     const void* found = std::memchr(data.data() + scanned_, '\n', data.size() - scanned_);
     const std::size_t end = found ? static_cast<std::size_t>(static_cast<const char*>(found) - data.data()) + 1 : data.size();
     if (lines_ == 0 && end - scanned_ > limits_.start_line) return too_large(data, scanned_);
-    if (lines_ > 0 && end - skipped_ - first_line_ > limits_.head) return too_large(data, scanned_);
+    if (lines_ > 0 && end - first_line_ > limits_.head) return too_large(data, scanned_);
     if (!found) return std::size_t{0};
     if (end - scanned_ < 2 || data[end - 2] != '\r') return malformed("a line ends in a bare LF");
     const bool empty = end - scanned_ == 2;
     const std::size_t line = std::exchange(scanned_, end);
-    if (empty && lines_ == 0) {
-      if (role_ == Role::response || ++skipped_ > 4) return malformed("empty line instead of a start line");
-      skipped_ = end;
-      continue;
-    }
+    if (empty && lines_ == 0) return malformed("empty line instead of a start line");
     if (empty) return end;
-    if (lines_++ == 0) first_line_ = end - skipped_;
+    if (lines_++ == 0) first_line_ = end;
     if (lines_ > limits_.fields + 1) return too_large(data, line);
   }
 }
@@ -164,7 +157,7 @@ Result<std::size_t> HeadParser::parse(std::string_view data, http::Head& head) {
   const auto end = scan(data);
   if (!end || *end == 0) return end;
   head.clear();
-  const std::string_view message = data.substr(skipped_, *end - skipped_);
+  const std::string_view message = data.substr(0, *end);
   const std::string_view line = message.substr(0, first_line_ - 2);
   auto started = role_ == Role::request ? parse_request_line(line, head) : parse_status_line(line, head);
   if (!started) return started.error();

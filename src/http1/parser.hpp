@@ -1,5 +1,6 @@
 // HTTP/1 syntax (RFC 9112), strictly: bytes in, a head out, no I/O. What another parser could read differently is refused: bare
-// CR or LF, folded lines, spaces around a name, control characters. Framing and connection fields are semantics.hpp's part.
+// CR or LF, folded lines, spaces around a name, control characters. Framing and connection fields are semantics.hpp's part, and
+// the empty lines that may stand in front of a request the connection's.
 //
 // Why not Boost.Beast's parser, which tests and tools use: it cannot be made this strict, nor this liberal where RFC 9112 says
 // so. It takes folded lines and '#' in a target, and once a head comes in pieces it waits behind a bare LF for an empty line. It
@@ -29,9 +30,7 @@ class HeadParser {
   // connection fields still among the fields, the request target split), or 0 when more is needed.
   Result<std::size_t> parse(std::string_view data, http::Head& head);
   // For the next message.
-  void reset() { scanned_ = lines_ = skipped_ = first_line_ = 0; }
-  // A part of a head was seen.
-  bool started() const { return scanned_ > skipped_; }
+  void reset() { scanned_ = lines_ = first_line_ = 0; }
 
  private:
   Result<std::size_t> scan(std::string_view data);
@@ -41,7 +40,6 @@ class HeadParser {
   const Limits& limits_;
   std::size_t scanned_ = 0;     // complete lines up to here
   std::size_t lines_ = 0;       // complete lines so far
-  std::size_t skipped_ = 0;     // empty lines before a request (RFC 9112 section 2.2)
   std::size_t first_line_ = 0;  // its size with CRLF
 };
 

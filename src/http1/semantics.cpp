@@ -4,6 +4,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -41,6 +42,8 @@ Result<Lengths> read_lengths(const Head& head) {
       const char* const end = field.value.data() + field.value.size();
       const auto [stop, failed] = std::from_chars(field.value.data(), end, length);
       if (failed != std::errc{} || stop != end || field.value.size() > 18) return malformed("Content-Length is no number");
+      // The grammar has them, but no sender does, and readers exist that take such a number for an octal one.
+      if (field.value.size() > 1 && field.value.front() == '0') return malformed("zeros in front of the Content-Length");
       if (out.content_length && *out.content_length != length) return malformed("Content-Length is given twice and differs");
       out.content_length = length;
     }
@@ -59,10 +62,23 @@ struct ConnectionOptions {
   bool close = false, keep_alive = false, upgrade = false;
 };
 
+// The names in Connection: thousands may be asked for by hundreds of fields.
+class Named {
+ public:
+  void add(std::string_view name) { names_.push_back(name); }
+  void sort() { std::sort(names_.begin(), names_.end(), http::less_ignoring_case); }
+  bool has(std::string_view name) const {
+    return std::binary_search(names_.begin(), names_.end(), name, http::less_ignoring_case);
+  }
+
+ private:
+  std::vector<std::string_view> names_;
+};
+
 // Reads Connection (and Proxy-Connection) and removes them, what they name, and the fields that never go on.
 ConnectionOptions take_connection_fields(Fields& fields) {
   ConnectionOptions options;
-  std::vector<std::string> named;
+  Named named;  // views of `fields`, which keep their text when lines are removed
   bool any = false;
   for (const auto field : fields) {
     switch (field.known) {
@@ -74,7 +90,7 @@ ConnectionOptions take_connection_fields(Fields& fields) {
           else if (http::equal_ignoring_case(option, "keep-alive")) options.keep_alive = true;
           else if (http::equal_ignoring_case(option, "upgrade")) options.upgrade = true;
           // Needed to know who asks; it is removed where that is decided.
-          else if (!http::equal_ignoring_case(option, "proxy-authorization")) named.emplace_back(option);
+          else if (!http::equal_ignoring_case(option, "proxy-authorization")) named.add(option);
         });
         break;
       case Name::keep_alive:
@@ -87,6 +103,7 @@ ConnectionOptions take_connection_fields(Fields& fields) {
       default: break;
     }
   }
+  named.sort();
   if (any)
     fields.remove_if([&](const Fields::Field& field) {
       switch (field.known) {
@@ -101,9 +118,7 @@ ConnectionOptions take_connection_fields(Fields& fields) {
         case Name::host: return true;
         default: break;
       }
-      for (const std::string& name : named)
-        if (http::equal_ignoring_case(name, field.name)) return true;
-      return false;
+      return named.has(field.name);
     });
   return options;
 }
@@ -136,6 +151,13 @@ bool needs_chunks(const Head& head) {
   return head.version == 20 && !head.end && head.content_length.value_or(0) > 0 && head.fields.contains(Name::trailer);
 }
 
+// The same place; clients leave the port out that is usual for https. A target that is none is the exchange's to refuse.
+bool agrees(const net::Authority& host, std::string_view target) {
+  const auto wanted = net::parse_authority(target);
+  if (!wanted) return true;
+  return host.host == wanted->host && (!host.port || !wanted->port || host.port == wanted->port);
+}
+
 }  // namespace
 
 Result<MessageInfo> normalise_request(Head& head) {
@@ -145,12 +167,13 @@ Result<MessageInfo> normalise_request(Head& head) {
   if (hosts > 1) return malformed("more than one Host");
   if (hosts == 0 && head.version >= 11) return malformed("no Host");
   if (hosts == 1) {
-    const std::string_view host = *head.fields.get(Name::host);
-    // An empty Host is right where the target has no authority; anything else must be one.
-    if (!host.empty()) {
-      if (auto parsed = net::parse_authority(host); !parsed) return malformed(fmt::format("bad Host: {}", parsed.error().detail));
-    }
-    if (head.origin_form) head.authority = host;
+    // An empty one would be right for a target without an authority, and there is none of those. It says nothing more where the
+    // target is an absolute URL (RFC 9112 section 3.2.2), and has to agree with that of a CONNECT.
+    const std::string_view text = *head.fields.get(Name::host);
+    const auto host = net::parse_authority(text);
+    if (!host) return malformed(fmt::format("bad Host: {}", host.error().detail));
+    if (head.origin_form) head.authority = text;
+    else if (head.is_connect() && !agrees(*host, head.authority)) return malformed("Host is not what CONNECT asks for");
   }
   if (head.origin_form && head.authority.empty()) return malformed("no host: neither in the request target nor in Host");
 

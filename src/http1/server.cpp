@@ -10,6 +10,7 @@ using http::Head;
 using http::Next;
 
 constexpr std::uint64_t kMaxDiscard = 256 * 1024;  // of a request body that nobody wanted
+constexpr unsigned kEmptyLines = 4;                // in front of a request
 constexpr milliseconds kRest{1'000};               // between requests, after which the last one's memory is given back
 constexpr milliseconds kLinger{1'000};             // for the peer to read the last response before the socket goes
 
@@ -73,12 +74,14 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     expects_continue_ = !request_.end && !http10 && request_.fields.contains(http::Name::expect);
     reader_.start(info->framing, request_.content_length.value_or(0));
     body_bytes_ = 0;
+    // A body that is malformed as far as it is here is nothing to begin an exchange with.
+    if (const auto sound = reader_.foresee(in_); !sound) co_return refuse(sound.error());
     co_return &request_;
   }
 
   Task<Result<Body>> read_body() override {
     auto body = co_await pull_body();
-    if (!body && body.error().code == Errc::malformed) co_return refuse(body.error());
+    if (!body && (body.error().code == Errc::malformed || body.error().code == Errc::too_large)) co_return refuse(body.error());
     if (body && over_limit(body_bytes_) && !connect_) co_return refuse(body_too_large());
     co_return body;
   }
@@ -148,8 +151,16 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     websocket_key_.clear();
     request_.clear();
     idle_ = true;
+    empty_lines_ = 0;
     reader_.start(Framing::none, 0);
     if (out_.empty()) out_.release();
+  }
+
+  // Takes off the empty lines that a client may send in front of a request (RFC 9112 section 2.2): a connection on which nothing
+  // else has come is idle as before. What are too many of them the parser refuses.
+  bool request_begun() {
+    for (; in_.view().starts_with("\r\n") && empty_lines_ < kEmptyLines; ++empty_lines_) in_.consume(2);
+    return !in_.empty() && in_.view() != "\r";
   }
 
   // Between requests. Who only waits holds as little memory as can be: no exchange, no buffer, and after a while nothing of the
@@ -159,13 +170,21 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     const bool short_limit = limit.count() > 0 && limit <= kRest;
     deadline_.after(short_limit ? limit : kRest);
     bool rested = false;
-    while (in_.empty()) {
-      if (draining_) co_return false;
+    while (!request_begun()) {
       const net::Io io = transport_->read(in_.prepare(kHeadRead));
-      if (io.state == net::Io::State::moved) in_.commit(io.count);
-      else if (io.state != net::Io::State::blocked) co_return false;
-      if (!in_.empty()) break;
-      in_.release();
+      if (io.state == net::Io::State::moved) {
+        in_.commit(io.count);
+        continue;
+      }
+      // A request that has come before the drain is still answered, and the answer says that it is the last. An answer that was
+      // begun before the drain could not say so.
+      if (io.state != net::Io::State::blocked) co_return false;
+      if (draining_) {
+        linger_ = just_answered_;
+        co_return false;
+      }
+      just_answered_ = false;
+      if (in_.empty()) in_.release();
       co_await transport_->readable();
       if (!timed_out_) continue;
       if (rested || short_limit) co_return false;
@@ -223,7 +242,8 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     }
     if (connect_ && writer_.framing() == Framing::until_close) co_return false;
     if (!form_.keep_alive) {
-      if (!request_complete()) linger_ = true;
+      // The client does not know yet that this was the last: what it has sent since must not reset the answer.
+      if (!request_complete() || draining_) linger_ = true;
       co_return false;
     }
     std::uint64_t dropped = 0;
@@ -239,6 +259,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     deadline_.cancel();
     if (!request_complete()) linger_ = true;
     else reader_.settle(in_);
+    just_answered_ = request_complete();
     co_return request_complete();
   }
 
@@ -286,7 +307,9 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   ResponseForm form_;
   std::string protocol_, websocket_key_;
   http::Stream* other_ = nullptr;
+  unsigned empty_lines_ = 0;  // in front of the next request, so far
   bool responded_ = false, expects_continue_ = false, connect_ = false;
+  bool just_answered_ = false;  // and nothing was waited for since
   bool draining_ = false, idle_ = true, linger_ = false, timed_out_ = false;
   Deadline deadline_{[](void* self) {
                        auto& me = *static_cast<ServerConnection*>(self);

@@ -18,13 +18,6 @@ Error malformed(std::string detail, std::uint16_t status = 400) {
   return Error{Errc::malformed, Side::local, false, status, std::move(detail)};
 }
 
-// What HTTP/1 could read as the end of a request target.
-bool is_target(std::string_view path) {
-  for (const char c : path)
-    if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || c == '#') return false;
-  return true;
-}
-
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 // Whether every crumb is a valid value by itself (RFC 9113 section 8.2.1): servers drop the others without a word.
@@ -159,7 +152,7 @@ Result<void> HeadReader::finish_request(bool end) {
   if (head_.scheme == "wss") head_.scheme = "https";
   if (head_.scheme != "http" && head_.scheme != "https")
     return malformed(fmt::format("unsupported scheme '{}'", head_.scheme.substr(0, 64)));
-  if (!is_target(head_.path) || (!head_.path.starts_with('/') && head_.path != "*")) return malformed("bad :path");
+  if (!http::is_target(head_.path) || (!head_.path.starts_with('/') && head_.path != "*")) return malformed("bad :path");
   return {};
 }
 

@@ -8,7 +8,6 @@
 namespace cmux::proxy {
 namespace {
 
-constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 section 3.4
 constexpr std::size_t kSniffed = 4096;
 
 class RequestHandler final : public http::Handler {

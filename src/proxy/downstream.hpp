@@ -7,6 +7,8 @@ namespace cmux::proxy {
 
 enum class Protocol : std::uint8_t { unknown, http1, http2, tls, raw };
 
+inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 section 3.4
+
 // What the first bytes are. `unknown`: more of them must be seen. An HTTP/1 request line is METHOD SP and the start of a target;
 // what can no longer become one of the known protocols is raw.
 Protocol sniff(std::string_view first_bytes);

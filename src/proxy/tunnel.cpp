@@ -1,24 +1,27 @@
 // What is inside a CONNECT to a loopback target: requests for the workspace, or bytes for a raw tunnel through the route's
-// cmuxProxyOrigin. The first byte decides, never a timer alone: browsers hold silent tunnels in reserve. Only where the client
+// cmuxProxyOrigin. The first bytes decide, never a timer alone: browsers hold silent tunnels in reserve. Only where the client
 // stays silent does the raw tunnel open, undecided, for servers that speak first.
+//
+// A tunnel is its client's own: who could open it has the context's credentials, and of what browsers say in one a web page
+// chooses the path of a WebSocket alone. A forwarded port is anybody's, and FirstLine tells there who may have raw bytes carried.
 #include <fmt/format.h>
 
 #include "base/log.hpp"
 #include "http/raw_stream.hpp"
-#include "proxy/downstream.hpp"
+#include "proxy/first_line.hpp"
 
 namespace cmux::proxy {
 namespace {
 
 constexpr milliseconds kSilence{300};     // of the client, after which the workspace is asked whether it has something to say
-constexpr milliseconds kAmbiguous{1000};  // for bytes that may still become a request line; then they are what they are
+constexpr milliseconds kAmbiguous{1000};  // for bytes that may still become a request line; then it is decided about them
 constexpr std::size_t kSniffed = 4096;
 
 class RawTunnel final : public Active, public http::Drainable {
  public:
   RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target,
-            std::unique_ptr<net::Transport> client)
-      : worker_(worker), plan_(plan), target_(target), client_(*client), near_(std::move(client)) {
+            std::unique_ptr<net::Transport> client, bool forwarded)
+      : worker_(worker), plan_(plan), target_(target), client_(*client), near_(std::move(client)), forwarded_(forwarded) {
     link_after(session.active);
     worker_.open().insert(this);
   }
@@ -33,8 +36,8 @@ class RawTunnel final : public Active, public http::Drainable {
       silence_.after(kSilence);
       co_await progress_;
       silence_.cancel();
-      if (!client_done_ && !cancelled_) parts.spawn(pull());
-      pulling_ = !client_done_;
+      pulling_ = !client_done_ && !cancelled_ && !(forwarded_ && begun_);
+      if (pulling_) parts.spawn(pull());
     }
     while (!client_done_) {
       progress_.clear();
@@ -42,6 +45,12 @@ class RawTunnel final : public Active, public http::Drainable {
     }
     const bool requests = protocol_ != Protocol::raw && protocol_ != Protocol::unknown;
     if (requests && !spoke_) {
+      give_up();
+    } else if (forwarded_ && protocol_ == Protocol::http1) {
+      // An answer would come behind the workspace's own words.
+      log::info("closed a connection to the port forwarded to {}: a request where the workspace has spoken first",
+                target_.text());
+      cancel(Errc::reset);
       give_up();
     } else if (!cancelled_ && (protocol_ == Protocol::raw || pulling_)) {
       if (!plan_.tunnels) {
@@ -82,20 +91,33 @@ class RawTunnel final : public Active, public http::Drainable {
     protocol_ = Protocol::unknown;
     while (protocol_ == Protocol::unknown) {
       const net::Io io = client_.read(seen.prepare(kSniffed));
-      if (io.state == net::Io::State::end || io.state == net::Io::State::failed) break;
+      if (io.state == net::Io::State::end || io.state == net::Io::State::failed) {
+        // A line that ends with the connection is none, which the parser says.
+        if (forwarded_ && io.state == net::Io::State::end && !seen.empty()) protocol_ = Protocol::http1;
+        break;
+      }
       if (io.state == net::Io::State::moved) {
+        begun_ = true;
         seen.commit(io.count);
-        protocol_ = spoke_ ? Protocol::raw : sniff(seen.view());
+        protocol_ = judged(seen.view());
         if (!ambiguous.armed()) ambiguous.after(kAmbiguous);
         continue;
       }
-      if (!seen.empty() && (spoke_ || settled_)) protocol_ = Protocol::raw;
+      if (!seen.empty() && decides_now()) protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
       else co_await client_.readable();
     }
     if (!seen.empty()) client_.unread(seen.view());
     client_done_ = true;
     progress_.set();
   }
+  Protocol judged(std::string_view bytes) {
+    if (!forwarded_) return spoke_ ? Protocol::raw : sniff(bytes);
+    // Even after the workspace has spoken: a browser may have sent its request just before that reached it.
+    const Protocol protocol = first_line_.look(bytes);
+    return spoke_ && protocol == Protocol::tls ? Protocol::raw : protocol;
+  }
+  // Nothing has come, for now, that would decide.
+  bool decides_now() const { return settled_ || (spoke_ && !forwarded_); }
   void settle() {
     settled_ = true;
     client_.readable().set();
@@ -176,7 +198,9 @@ class RawTunnel final : public Active, public http::Drainable {
   // Browsers hold silent tunnels in reserve, but not for ever.
   Deadline idle_{[](void* self) { static_cast<RawTunnel*>(self)->drain(); }, this};
   Protocol protocol_ = Protocol::unknown;
-  bool client_done_ = false, pulling_ = false, opened_ = false, spoke_ = false, settled_ = false;
+  const bool forwarded_;
+  FirstLine first_line_{worker_.options().http1.limits.start_line};
+  bool client_done_ = false, pulling_ = false, opened_ = false, begun_ = false, spoke_ = false, settled_ = false;
   bool given_up_ = false, cancelled_ = false;
 };
 
@@ -204,7 +228,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
   if (!plan) co_return;
   Protocol protocol;
   {
-    RawTunnel tunnel(worker, *session, *plan, target, std::move(transport));
+    RawTunnel tunnel(worker, *session, *plan, target, std::move(transport), forwarded);
     protocol = co_await tunnel.run();
     transport = tunnel.take_client();
   }

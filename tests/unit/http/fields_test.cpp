@@ -166,3 +166,12 @@ TEST_CASE("names of set() may come from the same fields", "") {
   fields.set(fields[0].name, std::string(1'000, 'v'));
   CHECK(fields.size() == 1);
 }
+
+TEST_CASE("an order that ignores case") {
+  CHECK(less_ignoring_case("a", "B"));
+  CHECK(less_ignoring_case("A", "b"));
+  CHECK(less_ignoring_case("a", "AA"));
+  CHECK_FALSE(less_ignoring_case("a", "A"));
+  CHECK_FALSE(less_ignoring_case("A", "a"));
+  CHECK_FALSE(less_ignoring_case("b", "A"));
+}

@@ -161,3 +161,15 @@ TEST_CASE("reads grow with what was moved, within bounds") {
   CHECK(tunnel_room(1'000'000) == 128 * 1024);
   CHECK(tunnel_room(~0ull) == 128 * 1024);
 }
+
+TEST_CASE("targets hold visible ASCII, and what browsers send") {
+  for (const char* const text : {"/", "*", "http://a:1/b?c", "/%c3%a4", "/^`{|}[]\"<>'", "/?\\", "/a?b\\c?\\"}) {
+    CAPTURE(text);
+    CHECK(is_target(text));
+  }
+  for (const char* const text :
+       {"", "/ ", "/\t", "/#a", "/\x7f", "/\x80", "/\xc3\xa4", "/?\xff", "/\\", "http://a\\b/", "/a\\?b"}) {
+    CAPTURE(text);
+    CHECK_FALSE(is_target(text));
+  }
+}

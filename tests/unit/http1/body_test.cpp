@@ -114,6 +114,9 @@ TEST_CASE("chunked bodies") {
       {"000005\r\nhello\r\n000\r\n\r\n", "hello", "", ""},
       {"1;a\r\nx\r\n0;b=c;d=\"e \\\" f\"\r\n\r\n", "x", "", ""},
       {"2\r\n\r\n\r\n0\r\n\r\n", "\r\n", "", ""},
+      {"1 ;\ta = b\t; c =\"\"\r\nx\r\n0\r\n\r\n", "x", "", ""},
+      {"1;a=\"\\\\\"\r\nx\r\n0;a=\"\\\\\\\"\t\xff\"\r\n\r\n", "x", "", ""},
+      {"0000000000000000000000000000000001\r\nx\r\n00000000000000000\r\n\r\n", "x", "", ""},
       {"0\r\nX-Sum: 1\r\nY:\t2 \r\n\r\n", "", "X-Sum: 1\nY: 2\n", ""},
       // What changes how a message is read has no place behind it.
       {"0\r\nContent-Length: 5\r\nX: y\r\nHost: a\r\ntransfer-encoding: chunked\r\nConnection: x\r\nTE: x\r\n\r\n", "", "X: y\n",
@@ -143,12 +146,30 @@ TEST_CASE("bad chunks") {
                                       "1\r\nxy\r\n",
                                       "1\r\nx\n0\r\n\r\n",
                                       "1\r\nx\r0\r\n",
-                                      "1 ;a\r\nx\r\n",
+                                      "1;\r\nx\r\n",
+                                      "1; \r\nx\r\n",
+                                      "1;;a\r\nx\r\n",
+                                      "1;a;\r\nx\r\n",
+                                      "1;a \r\nx\r\n",
+                                      "1;a=\r\nx\r\n",
+                                      "1;=a\r\nx\r\n",
+                                      "1;a==b\r\nx\r\n",
+                                      "1;a b\r\nx\r\n",
+                                      "1;a=b c\r\nx\r\n",
+                                      "1;bad[=x\r\nx\r\n",
+                                      "1;a=b[\r\nx\r\n",
+                                      "1;\"a\"=b\r\nx\r\n",
+                                      "1;a=\"b\r\nx\r\n",
+                                      "1;a=\"b\"c\r\nx\r\n",
+                                      "1;a=\"b\\\"\r\nx\r\n",
+                                      "1;a=\"b\\\r\nx\r\n",
+                                      "1;a=\"\x01\"\r\nx\r\n",
+                                      "1;\xc3\xa4\r\nx\r\n",
+                                      "1 a\r\nx\r\n",
                                       "1,a\r\nx\r\n",
                                       "1;a\x01\r\nx\r\n",
                                       "1;a\rb\r\nx\r\n",
                                       "1111111111111111\r\n",
-                                      "0000000000000001\r\nx\r\n",
                                       "ffffffffffffffff\r\n",
                                       "\n",
                                       "1;\xff\x7f\r\nx",
@@ -177,6 +198,42 @@ TEST_CASE("size lines and trailers have a bound") {
   CHECK_FALSE(read(Framing::chunked, 0, "1;" + std::string(2'000, 'x') + "\r\nx\r\n", {}).error.empty());
   const std::string large = "0\r\nX: " + std::string(17 * 1024, 'x');
   CHECK(read(Framing::chunked, 0, large, {}).error == "the trailers are too large");
+}
+
+TEST_CASE("the zeros in front of a size have the line's bound alone") {
+  const std::string end = "\r\nx\r\n0\r\n\r\n";
+  CHECK(chunked(std::string(1'021, '0') + "1" + end).body == "x");  // 1024 bytes with CRLF
+  CHECK_FALSE(chunked(std::string(1'100, '0') + "1" + end).error.empty());
+}
+
+TEST_CASE("what is wrong with the part of a body that is there can be known beforehand") {
+  const auto foreseen = [](std::string_view text) {
+    BodyReader reader;
+    reader.start(Framing::chunked, 0);
+    Buffer in;
+    in.append(text);
+    const auto sound = reader.foresee(in);
+    CHECK(in.view() == text);
+    return sound ? std::string() : sound.error().detail;
+  };
+  for (const std::string_view text :
+       {"", "5", "5\r\n", "5\r\nhell", "5\r\nhello", "5\r\nhello\r", "5\r\nhello\r\n", "5\r\nhello\r\n0", "5\r\nhello\r\n0\r\n",
+        "5\r\nhello\r\n0\r\n\r", "5\r\nhello\r\n0\r\n\r\n", "0\r\nA: b\r\n\r\n", "0\r\nA: b\r\n",
+        "1\r\nx\r\n1\r\ny\r\n0\r\n\r\nzz\r\n"}) {
+    CAPTURE(text);
+    CHECK(foreseen(text).empty());
+  }
+  for (const std::string_view text : {"zz\r\n", "5;\r\n", "1\r\nxy", "1\r\nx\n", "1\r\nx\r1", "1\r\nx\r\nzz\r\n",
+                                      "0\r\nA b: c\r\n\r\n", "0\r\nA: b\n\r\n", "0\r\n\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(foreseen(text).empty());
+    CHECK(foreseen(text) == chunked(text).error);
+  }
+  BodyReader none;
+  Buffer in;
+  in.append("zz\r\n");
+  none.start(Framing::length, 4);
+  CHECK(none.foresee(in).has_value());
 }
 
 TEST_CASE("trailers over the bound are refused even if they come in one piece", "") {

@@ -53,7 +53,8 @@ TEST_CASE("the framing of requests") {
       {"Host: a\r\nContent-Length: 0\r\n", "none keep 0"},
       {"Host: a\r\nContent-Length: 5\r\n", "length keep body 5"},
       {"Host: a\r\nContent-Length: 5\r\ncontent-length: 5\r\n", "length keep body 5"},
-      {"Host: a\r\nContent-Length: 005\r\n", "length keep body 5"},
+      {"Host: a\r\nContent-Length: 005\r\n", "400 zeros in front of the Content-Length"},
+      {"Host: a\r\nContent-Length: 00\r\n", "400 zeros in front of the Content-Length"},
       {"Host: a\r\nTransfer-Encoding: chunked\r\n", "chunked keep body"},
       {"Host: a\r\nTransfer-Encoding: , Chunked ,\r\n", "chunked keep body"},
       {"Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n", "400 Content-Length is given twice and differs"},
@@ -95,12 +96,19 @@ TEST_CASE("the host of requests") {
   CHECK(head.fields.empty());
   CHECK(request("Host: b\r\n", "GET http://a/ HTTP/1.1", &head) == "none keep");
   CHECK(head.authority == "a");  // RFC 9112 section 3.2.2
-  CHECK(request("Host: \r\n", "GET http://a/ HTTP/1.1") == "none keep");
+  // The grammar lets Host be empty for a target without an authority; there is none of those here.
+  CHECK(request("Host: \r\n", "GET http://a/ HTTP/1.1") == "400 bad Host: authority: the host is missing");
+  CHECK(request("Host: \r\n", "CONNECT a:443 HTTP/1.1") == "400 bad Host: authority: the host is missing");
+  CHECK(request("Host: \r\n", "GET http://a/ HTTP/1.0") == "400 bad Host: authority: the host is missing");
+  for (const char* const same : {"a:443", "A:443", "a", "a."})
+    CHECK(request("Host: " + std::string(same) + "\r\n", "CONNECT a:443 HTTP/1.1") == "none keep");
+  for (const char* const other : {"b:443", "a:444", "b", "a.b"})
+    CHECK(request("Host: " + std::string(other) + "\r\n", "CONNECT a:443 HTTP/1.1") == "400 Host is not what CONNECT asks for");
   CHECK(request("", "GET http://a/ HTTP/1.0") == "none close");
   CHECK(request("", "GET http://a/ HTTP/1.1") == "400 no Host");
   CHECK(request("Host: a\r\nHost: a\r\n") == "400 more than one Host");
   CHECK(request("", "GET / HTTP/1.0").starts_with("400 no host"));
-  CHECK(request("Host: \r\n").starts_with("400 no host"));
+  CHECK(request("Host: \r\n") == "400 bad Host: authority: the host is missing");
   for (const std::string_view host : {"a b", "u@a", "a:0", "a:99999", "a/b", "a,b", "[::1", "a%62"}) {
     CAPTURE(host);
     CHECK(request("Host: " + std::string(host) + "\r\n").starts_with("400 bad Host"));
@@ -119,6 +127,14 @@ TEST_CASE("connection fields are read and taken out, with what they name") {
   // Who asks is still to be found out.
   request("Host: a\r\nConnection: Proxy-Authorization\r\nProxy-Authorization: Basic eDp5\r\n", "GET / HTTP/1.1", &head);
   CHECK(lines(head.fields) == "Proxy-Authorization: Basic eDp5\n");
+}
+
+TEST_CASE("Connection may name many fields, in any order and case") {
+  http::Head head;
+  std::string text = "Host: a\r\nConnection: x-9, X-3,x-3, b,A, zz\r\nConnection: X-1\r\nA: 1\r\nAA: 2\r\n";
+  for (int i = 0; i < 10; ++i) text += "X-" + std::to_string(i) + ": 3\r\n";
+  request(text + "B: 4\r\nZ: 5\r\nZZ: 6\r\n", "GET / HTTP/1.1", &head);
+  CHECK(lines(head.fields) == "AA: 2\nX-0: 3\nX-2: 3\nX-4: 3\nX-5: 3\nX-6: 3\nX-7: 3\nX-8: 3\nZ: 5\n");
 }
 
 TEST_CASE("keep-alive") {
@@ -212,6 +228,7 @@ TEST_CASE("the framing of responses") {
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n", "GET", "",
        "error Content-Length together with Transfer-Encoding"},
       {"HTTP/1.1 200 OK\r\nContent-Length: x\r\n", "HEAD", "", "error Content-Length is no number"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 05\r\n", "GET", "", "error zeros in front of the Content-Length"},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n", "GET", "", "error Transfer-Encoding does not end in chunked"},
   };
   for (const Row& row : rows) {

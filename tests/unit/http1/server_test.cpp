@@ -156,6 +156,38 @@ TEST_CASE("malformed requests are answered once, and end the connection") {
   }
 }
 
+TEST_CASE("a body that is malformed as far as it is there begins no exchange") {
+  World world;
+  CHECK(world.exchange("POST /1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;\r\nhello\r\n0\r\n\r\n")
+            .starts_with("HTTP/1.1 400 "));
+  CHECK(world.echo.seen.empty());
+}
+
+TEST_CASE("empty lines in front of a request are none of it, up to some") {
+  for (const char* const lines : {"\r\n", "\r\n\r\n\r\n\r\n"}) {
+    World world;
+    const std::string request = std::string(lines) + "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
+    CHECK(world.exchange(request + request, true) == answer("/1") + answer("/1"));
+    CHECK(world.echo.errors.empty());
+  }
+  {
+    World many;
+    CHECK(many.exchange("\r\n\r\n\r\n\r\n\r\nGET /1 HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 400 "));
+  }
+}
+
+TEST_CASE("a connection on which only empty lines have come is idle") {
+  for (const char* const lines : {"\r\n", "\r\n\r", "\r"}) {
+    World world;
+    world.options.head_timeout = milliseconds(10);
+    world.options.idle_timeout = milliseconds(30);
+    CHECK(world.exchange("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n" + std::string(lines)) == answer("/1"));
+    CHECK(world.echo.errors.empty());
+  }
+  World left;
+  CHECK(left.exchange("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n\r\n", true) == answer("/1"));
+}
+
 TEST_CASE("a body over the limit is refused while it comes") {
   World world;
   world.options.max_body = 4;
@@ -262,6 +294,18 @@ TEST_CASE("a drained connection ends when it is idle") {
       co_await net::read_to_end(*world.pair.near, world.got);
       co_await scope.join();
     }
+    static Task<void> late(World& world) {
+      Scope scope;
+      scope.spawn(serve(std::move(world.pair.far), world.echo, "http", world.options, world.open));
+      co_await net::send(*world.pair.near, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+      co_await net::read_until(*world.pair.near, "/1", world.got);
+      // In the socket, where nobody has looked yet.
+      co_await net::send(*world.pair.near, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+      for (http::Drainable* connection : std::set<http::Drainable*>(world.open)) connection->drain();
+      co_await net::read_to_end(*world.pair.near, world.got);
+      world.pair.near->shutdown_write();
+      co_await scope.join();
+    }
     static Task<void> busy(World& world) {
       Scope scope;
       scope.spawn(serve(std::move(world.pair.far), world.echo, "http", world.options, world.open));
@@ -278,6 +322,11 @@ TEST_CASE("a drained connection ends when it is idle") {
     World idle;
     run(idle.loop, Steps::run(idle));
     CHECK(idle.got == answer("/1"));
+  }
+  {
+    World late;
+    run(late.loop, Steps::late(late));
+    CHECK(late.got == answer("/1") + answer("/2", kClose));
   }
   {
     World busy;

@@ -64,6 +64,7 @@ TEST_CASE("http2: requests in the one form of a head") {
        "GET|http|localhost:3000|/||0 end\nx: y\nCookie: a=1; b=2; c=3"},
       {request({{"host", "LOCALHOST:3000"}}), true, "GET|http|localhost:3000|/||0 end"},
       {{{":method", "GET"}, {":scheme", "https"}, {":path", "/"}, {"host", "a.test"}}, true, "GET|https|a.test|/||0 end"},
+      {{{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", "/?\\"}}, true, "GET|http|a|/?\\||0 end"},
       {{{":method", "OPTIONS"}, {":scheme", "http"}, {":authority", "a"}, {":path", "*"}}, true, "OPTIONS|http|a|*||0 end"},
       {{{":method", "GET"}, {":scheme", "wss"}, {":authority", "a"}, {":path", "/"}}, true, "GET|https|a|/||0 end"},
       {{{":method", "CONNECT"}, {":authority", "a:1"}}, false, "CONNECT||a:1|||0 end"},
@@ -84,7 +85,7 @@ TEST_CASE("http2: requests that are refused, with the status to answer") {
   CHECK(read(Block::request, {{":method", "GET"}, {":scheme", "http"}, {":path", "/"}}) == "error 400: no :authority");
   CHECK(read(Block::request, {{":method", "GET"}, {":scheme", "ftp"}, {":authority", "a"}, {":path", "/"}}) ==
         "error 400: unsupported scheme 'ftp'");
-  for (const char* const path : {"*x", "x", "/a b", "/a\tb", "/\x7f", ""})
+  for (const char* const path : {"*x", "x", "/a b", "/a\tb", "/\x7f", "/\xc3\xa4", "/?\xff", "/a\\b", ""})
     CHECK(read(Block::request, {{":method", "GET"}, {":scheme", "http"}, {":authority", "a"}, {":path", path}}) ==
           "error 400: bad :path");
   CHECK(read(Block::request, {{":method", "CONNECT"}, {":authority", "a:1"}, {"content-length", "1"}}) ==
