@@ -24,8 +24,6 @@ if(CMUX_SANITIZE)
   target_compile_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(cmux_options INTERFACE -fsanitize=${CMUX_SANITIZE})
 endif()
-<<<<<<< HEAD
-=======
 # What makes a flaw in memory handling harder to use, where it costs nothing that can be measured: see docs/security.md. The
 # sanitizers find such flaws themselves, and do not go with FORTIFY.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMUX_SANITIZE)
@@ -40,10 +38,6 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT CMUX_SANITIZE)
     target_link_options(cmux_options INTERFACE LINKER:-z,relro,-z,now,-z,noexecstack)
   endif()
 endif()
-if(CMUX_PORTABLE_POLLER)
-  target_compile_definitions(cmux_options INTERFACE CMUX_PORTABLE_POLLER=1)
-endif()
->>>>>>> w/guard
 
 # target_precompile_headers(), and a sum by which ccache knows the result: the compiler never writes the same file twice. Its own
 # headers must not be among them, since the sum would not notice their change.
