@@ -14,8 +14,8 @@ std::vector<Endpoint> reachable_as(const Endpoint& endpoint);
 
 class Listener {
  public:
-  // Binds and listens. With `attempts` above 1, a busy port moves on to the next one. A Unix path that nobody answers on is
-  // replaced.
+  // Binds and listens; on a thread that has a loop. With `attempts` above 1, a busy port moves on to the next one. A Unix path
+  // that nobody answers on is replaced.
   static Result<std::unique_ptr<Listener>> bind(const Endpoint& endpoint, unsigned attempts = 1);
   ~Listener();
 

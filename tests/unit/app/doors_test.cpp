@@ -57,8 +57,8 @@ TEST_CASE("doors: each port is on both loopback addresses under one number") {
 }
 
 TEST_CASE("doors: a port that is taken on either address is refused, by its field's name") {
-  if (!has_ipv6()) return;
   World world;
+  if (!has_ipv6()) return;
   for (const char* ip : {"127.0.0.1", "::1"}) {
     CAPTURE(ip);
     const auto taken = *net::Listener::bind(at(ip, 0));

@@ -59,7 +59,7 @@ TEST_CASE("process_runs tells the living from the dead") {
   Child child;
   CHECK(process_runs(child.pid()));
   child.await_zombie();
-#ifdef __linux__
+#if CMUX_LINUX
   CHECK_FALSE(process_runs(child.pid()));  // a zombie has ended
 #endif
   child.reap();
@@ -82,7 +82,11 @@ TEST_CASE("a process watch fires once when the process has ended") {
       },
       &seen);
   gone.reset();  // its watch has ended
+#if CMUX_LINUX
   child.await_zombie();
+#else
+  child.reap();  // only Linux tells of a zombie
+#endif
   loop.run();
   CHECK(seen.second == 1);
   CHECK(seen.first == 0);

@@ -104,7 +104,7 @@ TEST_CASE("route: hostile texts in the place of URLs are refused") {
     feed(text);
   feed(std::string("http:\0", 6));
   feed(std::string("http://a\0b", 10));
-  constexpr char kText[] = "AaHhTtPp1:/?#[]@%.-+~! \x06\x80\xff\0{}";
+  static constexpr char kText[] = "AaHhTtPp1:/?#[]@%.-+~! \x06\x80\xff\0{}";
   constexpr std::string_view kLetters(kText, sizeof kText - 1);
   std::mt19937 random(1);
   for (int i = 0; i < 20'000; ++i) {
