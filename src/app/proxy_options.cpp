@@ -28,6 +28,7 @@ proxy::Options proxy_options(const Settings& settings) {
   options.pool.http1.limits = options.http1.limits;
   options.pool.http1.response_timeout = settings.response_timeout;
   options.pool.dial.timeout = settings.connect_timeout;
+  options.pool.dial.patience = settings.refused_timeout;
   options.pool.tls = {settings.upstream_ca, settings.insecure_upstream};
   options.pool.tls_timeout = settings.tls_timeout;
   options.resolve = settings.resolve;

@@ -43,7 +43,7 @@ struct Settings {
   int ready_fd = -1;
   pid_t owner_pid = 0;  // 0: none
 
-  milliseconds connect_timeout{10'000};
+  milliseconds connect_timeout{10'000}, refused_timeout{1'000};
   milliseconds tls_timeout{10'000};
   milliseconds response_timeout{120'000};
   milliseconds header_timeout{10'000};

@@ -193,6 +193,8 @@ std::vector<Row> make_rows() {
                   print_owner,
                   "4711"});
   rows.push_back(time_row<&S::connect_timeout>({"connect-timeout", "TIME", "to connect upstream; 0: no limit"}));
+  rows.push_back(time_row<&S::refused_timeout>(
+      {"refused-timeout", "TIME", "how long a refused connection to a workspace is tried again; 0: not at all"}));
   rows.push_back(time_row<&S::tls_timeout>({"tls-timeout", "TIME", "to shake hands upstream; 0: no limit"}));
   rows.push_back(time_row<&S::response_timeout>({"response-timeout", "TIME", "for a response to begin; 0: no limit"}));
   rows.push_back(time_row<&S::header_timeout>({"header-timeout", "TIME", "for a client's header to be whole; 0: no limit"}));

@@ -35,7 +35,7 @@ void Wheel::link(Deadline& deadline) {
   if (head) head->link_ = &deadline.next_;
   deadline.link_ = &head;
   head = &deadline;
-  ++linked_;
+  if (linked_++ == 0 || deadline.linked_tick_ < earliest_) earliest_ = deadline.linked_tick_;
 }
 
 void Wheel::fire(Clock::time_point now) {
@@ -61,9 +61,9 @@ void Wheel::fire(Clock::time_point now) {
 
 milliseconds Wheel::left(Clock::time_point now) const {
   if (linked_ == 0) return milliseconds(-1);
-  for (std::uint64_t ahead = 1; ahead < kSlots; ++ahead)
-    if (slots_[(tick_ + ahead) % kSlots]) {
-      const auto due = start_ + (tick_ + ahead - 1) * kTick;
+  for (earliest_ = std::max(earliest_, tick_ + 1); earliest_ < tick_ + kSlots; ++earliest_)
+    if (slots_[earliest_ % kSlots]) {
+      const auto due = start_ + (earliest_ - 1) * kTick;
       return std::max(std::chrono::duration_cast<milliseconds>(due - now) + milliseconds(1), milliseconds(0));
     }
   return milliseconds(-1);

@@ -67,6 +67,7 @@ class Wheel {
   std::uint64_t tick_ = 1;  // the last tick that was fired
   std::array<Deadline*, kSlots> slots_{};
   std::size_t linked_ = 0;
+  mutable std::uint64_t earliest_ = 0;  // no slot before it holds anything
 };
 
 }  // namespace cmux

@@ -1,5 +1,7 @@
 #include "http/stream.hpp"
 
+#include <array>
+
 namespace cmux::http {
 
 void Head::clear() {
@@ -11,14 +13,28 @@ void Head::clear() {
   version = 11;
 }
 
+namespace {
+
+// Of a byte of a target: 1 where it may never stand, 2 where it may stand in a query alone.
+constexpr auto kTargetBytes = [] {
+  std::array<std::uint8_t, 256> table{};
+  for (unsigned c = 0; c < table.size(); ++c) table[c] = c <= 0x20 || c >= 0x7f || c == '#';
+  table['\\'] = 2;
+  return table;
+}();
+
+std::uint8_t seen_in(std::string_view text) {
+  std::uint8_t seen = 0;
+  for (const char c : text) seen |= kTargetBytes[static_cast<unsigned char>(c)];
+  return seen;
+}
+
+}  // namespace
+
 bool is_target(std::string_view text) {
-  bool query = false;
-  for (const char c : text) {
-    const bool visible = c > 0x20 && static_cast<unsigned char>(c) < 0x7f;
-    if (!visible || c == '#' || (c == '\\' && !query)) return false;
-    query = query || c == '?';
-  }
-  return !text.empty();
+  const std::uint8_t seen = seen_in(text);
+  if (seen == 0) return !text.empty();
+  return (seen & 1) == 0 && seen_in(text.substr(0, text.find('?'))) == 0;
 }
 
 bool Head::is_idempotent() const {

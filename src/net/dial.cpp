@@ -77,6 +77,21 @@ Task<Result<Socket>> race(std::vector<Endpoint> endpoints, milliseconds timeout)
   co_return state.error.value_or(make_error(Errc::system, "connect failed"));
 }
 
+// A workspace that is being restarted refuses for an instant, and nothing has been sent yet: whatever it was to be is tried
+// again, with pauses that grow, until `patience` is over. `timeout` is for all of it; 0: none.
+Task<Result<Socket>> race_with_patience(std::vector<Endpoint> endpoints, milliseconds timeout, milliseconds patience) {
+  const auto start = Clock::now();
+  const auto passed = [start] { return std::chrono::duration_cast<milliseconds>(Clock::now() - start); };
+  for (milliseconds pause{25};; pause *= 2) {
+    milliseconds left = timeout;
+    if (left.count() > 0) left = std::max(left - passed(), milliseconds(1));
+    auto socket = co_await race(endpoints, left);
+    const bool refused = !socket && socket.error().code == Errc::refused;
+    if (!refused || passed() >= patience || (timeout.count() > 0 && passed() + pause >= timeout)) co_return std::move(socket);
+    co_await sleep_for(std::min(pause, std::max(patience - passed(), milliseconds(1))));
+  }
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const std::string& host, std::uint16_t port,
@@ -91,7 +106,7 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const st
         co_return make_error(Errc::loop, fmt::format("{} is this proxy's own address", endpoint.text()));
   milliseconds left = options.timeout;
   if (left.count() > 0) left = std::max(left - std::chrono::duration_cast<milliseconds>(resolved - start), milliseconds(1));
-  auto socket = co_await race(std::move(*endpoints), left);
+  auto socket = co_await race_with_patience(std::move(*endpoints), left, options.patience);
   if (!socket) {
     Error error = socket.error();
     error.retryable = true;
@@ -100,6 +115,7 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const st
   if (timing)
     *timing = {std::chrono::duration_cast<std::chrono::microseconds>(resolved - start),
                std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - resolved)};
+  socket->keep_alive();
   co_return std::make_unique<SocketTransport>(std::move(*socket));
 }
 

@@ -12,6 +12,7 @@ namespace cmux::net {
 
 struct DialOptions {
   milliseconds timeout{10'000};  // for all of it, the look-up of the name too; 0: none
+  milliseconds patience{0};      // how long a refused connection is tried again
   // Is this one of our own listeners? Asked for every address before it is tried; true is Errc::loop.
   std::function<bool(const Endpoint&)> is_own;
   std::string client;  // whose share of the look-ups this is

@@ -24,6 +24,8 @@ class Socket {
   static Result<Socket> accept(int listener);
   // Was the connection reset, or closed in both directions? Half-closed is not broken.
   bool is_broken() const;
+  // A peer that is silently gone is noticed: after a minute, while nothing is sent by probes, while something is by its silence.
+  void keep_alive() const;
   int get() const { return descriptor_; }
   int release() { return std::exchange(descriptor_, -1); }
   explicit operator bool() const { return descriptor_ >= 0; }
@@ -38,6 +40,7 @@ class SocketTransport final : public Transport {
   explicit SocketTransport(Socket socket);
   ~SocketTransport() override;
 
+  int descriptor() const { return socket_.get(); }
   Io write(Pieces pieces) override;
   Event& readable() override { return pollable_.readable; }
   Event& writable() override { return pollable_.writable; }

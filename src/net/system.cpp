@@ -47,6 +47,24 @@ Result<Socket> Socket::accept(int listener) {
   }
 }
 
+void Socket::keep_alive() const {
+  const auto set = [this](int level, int option, int value) { setsockopt(descriptor_, level, option, &value, sizeof value); };
+  constexpr int kIdle = 30, kInterval = 10, kProbes = 3;  // seconds, seconds, how many
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+#if defined(TCP_KEEPIDLE)
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kIdle);
+#elif defined(TCP_KEEPALIVE)
+  set(IPPROTO_TCP, TCP_KEEPALIVE, kIdle);  // macOS's name for it
+#endif
+#if defined(TCP_KEEPINTVL) && defined(TCP_KEEPCNT)
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kInterval);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+#endif
+#if CMUX_LINUX
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, (kIdle + kInterval * kProbes) * 1000);
+#endif
+}
+
 bool Socket::is_broken() const {
 #if CMUX_LINUX
   tcp_info info{};

@@ -22,8 +22,7 @@ Task<void> connect_to(Endpoint endpoint, milliseconds timeout, Dialled& out) { o
 // A port on which connections are refused, for as long as it lives.
 class DeadPort {
  public:
-  explicit DeadPort(const char* ip = "127.0.0.1")
-      : socket_(*Socket::open(Endpoint::from_ip(ip, 0)->storage.ss_family)) {
+  explicit DeadPort(const char* ip = "127.0.0.1") : socket_(*Socket::open(Endpoint::from_ip(ip, 0)->storage.ss_family)) {
     endpoint = *Endpoint::from_ip(ip, 0);
     REQUIRE(bind(socket_.get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) == 0);
     getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&endpoint.storage), &endpoint.size);
@@ -153,4 +152,49 @@ TEST_CASE("a known endpoint is dialled") {
   run(loop, connect_to(*Endpoint::from_unix("/no/such/socket"), milliseconds(5'000), out));
   REQUIRE(out.has_error());
   CHECK(out.error().detail.find("unix:/no/such/socket") != std::string::npos);
+}
+
+namespace {
+
+Task<void> listen_later(Endpoint endpoint, std::unique_ptr<Listener>& listener) {
+  co_await sleep_for(milliseconds(60));
+  listener = *Listener::bind(endpoint);
+}
+
+Task<void> connect_while_it_starts(Resolver& resolver, Endpoint endpoint, const DialOptions& options, Dialled& out) {
+  Scope scope;
+  std::unique_ptr<Listener> listener;
+  scope.spawn(listen_later(endpoint, listener));
+  out = co_await dial(resolver, "127.0.0.1", endpoint.port(), options);
+  co_await scope.join();
+}
+
+}  // namespace
+
+TEST_CASE("a refused connection is tried again while there is patience") {
+  Loop loop;
+  Resolver resolver;
+  Dialled out = make_error(Errc::system);
+  Endpoint endpoint;
+  { endpoint = DeadPort().endpoint; }
+  DialOptions options;
+  options.patience = milliseconds(20'000);
+  run(loop, connect_while_it_starts(resolver, endpoint, options, out));
+  CHECK(out.has_value());
+  const DeadPort dead;
+  options.patience = milliseconds(30);
+  out = dialled("127.0.0.1", dead.endpoint.port(), options);
+  REQUIRE(out.has_error());
+  CHECK(out.error().code == Errc::refused);
+}
+
+TEST_CASE("the peer of a dialled connection is asked whether it is still there") {
+  Loop loop;
+  auto listener = *Listener::bind(*Endpoint::from_ip("127.0.0.1", 0));
+  const auto socket = dialled("127.0.0.1", listener->endpoint().port());
+  REQUIRE(socket.has_value());
+  int on = 0;
+  socklen_t size = sizeof on;
+  CHECK(getsockopt((*socket)->descriptor(), SOL_SOCKET, SO_KEEPALIVE, &on, &size) == 0);
+  CHECK(on != 0);
 }
