@@ -3,11 +3,11 @@
 // the empty lines that may stand in front of a request the connection's.
 //
 // Why not Boost.Beast's parser, which tests and tools use: it cannot be made this strict, nor this liberal where RFC 9112 says
-// so. It takes folded lines and '#' in a target, and once a head comes in pieces it waits behind a bare LF for an empty line. It
-// refuses HTTP/1.2 (section 2.3) and an empty line before a request (section 2.2). And it decides about framing itself: "gzip"
-// and "chunked" twice are no body, HTTP/1.0 may have chunks, Content-Length may be a list. Into the same fields it is no faster
-// (325 against 284 ns for a head of 300 bytes). tests/unit/http1/differential_test.cpp compares the two and knows all
-// differences.
+// so. It takes folded lines, '#', `\` and bytes above ASCII in a target, LF and other control characters in a chunk's extension,
+// and once a head comes in pieces it waits behind a bare LF for an empty line. It refuses HTTP/1.2 (section 2.3), and a 204 for
+// bad framing fields, which mean nothing there (section 6.3). And it decides about framing itself: "gzip" and "chunked" twice are
+// no body, HTTP/1.0 may have chunks, Content-Length may be a list. Into the same fields it is no faster (325 against 284 ns for a
+// head of 300 bytes). tests/unit/http1/differential_test.cpp compares the two and knows all differences.
 #pragma once
 
 #include <cstddef>

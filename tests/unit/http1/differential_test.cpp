@@ -1,6 +1,8 @@
 // This parser against Boost.Beast's, on the same bytes: what both accept must mean the same to both, and end at the same byte.
 // Where only one accepts, kDifferences has to say why. The two share no code, so that what both got wrong alike is unlikely.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cctype>
 #include <map>
 
 #include <fmt/format.h>
@@ -43,19 +45,23 @@ bool has_other_codings(const Reading& reading) {
   return others > 0 || chunked > 1;
 }
 
-bool has_odd_length(const Reading& reading) {
+bool has_length(const Reading& reading, bool (*is_such)(std::string_view value)) {
   for (const auto field : reading.fields)
-    if (field.known == Name::content_length &&
-        (field.value.size() > 18 || field.value.find_first_not_of("0123456789") != std::string_view::npos))
-      return true;
+    if (field.known == Name::content_length && is_such(field.value)) return true;
   return false;
 }
 
 bool has_odd_host(const Reading& reading) {
   const std::size_t hosts = reading.fields.count(Name::host);
   if (hosts != 1) return hosts > 1 || reading.version >= 11 || authority_in(reading).empty();
-  const std::string_view host = *reading.fields.get(Name::host);
-  return host.empty() ? authority_in(reading).empty() : !net::parse_authority(host);
+  return !net::parse_authority(*reading.fields.get(Name::host));
+}
+
+// Other than what a CONNECT asks for. The port may be missing.
+bool has_other_host(const Reading& reading) {
+  if (reading.method != "CONNECT" || reading.fields.count(Name::host) != 1) return false;
+  const auto host = net::parse_authority(*reading.fields.get(Name::host)), target = net::parse_authority(reading.target);
+  return host && target && (host->host != target->host || (host->port && host->port != target->port));
 }
 
 // Of no form of RFC 9112 section 3.2, or of a scheme that no proxy of HTTP serves.
@@ -71,14 +77,21 @@ bool is_bodiless(const Reading& reading) { return (reading.status >= 100 && read
 // What follows the head: chunks, where it is that.
 std::string_view behind_head(std::string_view text) { return text.substr(std::min(text.find("\r\n\r\n"), text.size() - 4) + 4); }
 
-// A line that begins with more than `digits` of hexadecimal, and then one of `next`, or anything.
-bool has_size_line(std::string_view text, std::size_t digits, std::string_view next) {
-  for (std::string_view rest = behind_head(text); !rest.empty();
-       rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1)) {
-    const std::size_t size = std::min(rest.find_first_not_of("0123456789abcdefABCDEF"), rest.size());
-    if (size > digits && (next.empty() || rest.substr(size).find_first_of(next) == 0)) return true;
+// Among the lines that begin with a chunk's size, with extensions and without CRLF.
+bool has_size_line(std::string_view text, bool (*is_such)(std::string_view line)) {
+  for (std::string_view rest = behind_head(text); !rest.empty();) {
+    const std::string_view line = rest.substr(0, rest.find("\r\n"));
+    if (!line.empty() && std::isxdigit(static_cast<unsigned char>(line.front())) && is_such(line)) return true;
+    rest.remove_prefix(std::min(line.size() + 2, rest.size()));
   }
   return false;
+}
+
+// Behind a quote, where alone Beast takes any. Tab is one that a quoted value may have.
+bool has_control_in_quotes(std::string_view line) {
+  const std::size_t quote = std::min(line.find('"'), line.size());
+  return std::any_of(line.begin() + quote, line.end(),
+                     [](char c) { return c != '\t' && std::iscntrl(static_cast<unsigned char>(c)); });
 }
 
 bool has_framing_trailer(std::string_view text) {
@@ -100,7 +113,7 @@ enum class Only { ours, beast };
 struct Difference {
   std::string_view name;
   Only accepts;
-  std::string_view refusal;                                      // a part of what the other one says; empty: it waits for more
+  std::string_view refusal;                                      // a part of what the other one says
   bool (*holds)(std::string_view text, const Reading& reading);  // of the bytes, as the one that accepts has read them
 };
 using Text = std::string_view;
@@ -108,35 +121,56 @@ using Text = std::string_view;
 const Difference kDifferences[] = {
     // Refused here and taken by Beast: where two readers may disagree, or a proxy would not know what to do.
     {"obs-fold", Only::beast, "folded", [](Text text, const Reading&) { return has_space_at_line_start(text); }},
-    {"# in the target", Only::beast, "bad character in the request target",
+    // RFC 9112 section 3.2: an invalid target is 400. '#' begins a fragment, which is never sent (section 7.1 of RFC 9110).
+    {"# in the target", Only::beast, "must be percent-encoded",
      [](Text, const Reading& beast) { return beast.target.find('#') != std::string::npos; }},
+    // RFC 3986 section 2: a URI is ASCII.
+    {"a byte above ASCII in the target", Only::beast, "must be percent-encoded",
+     [](Text, const Reading& beast) {
+       return std::any_of(beast.target.begin(), beast.target.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
+     }},
+    // Not of RFC 3986 section 3.3 either, and URL parsers read it as "/". In a query browsers send it.
+    {"\\ in the target, before the query", Only::beast, "must be percent-encoded",
+     [](Text, const Reading& beast) { return beast.target.substr(0, beast.target.find('?')).find('\\') != std::string::npos; }},
     {"a target of no form", Only::beast, "bad request target", [](Text, const Reading& beast) { return has_odd_target(beast); }},
     {"a target without a host", Only::beast, "no host in", [](Text, const Reading& beast) { return has_odd_target(beast); }},
     {"a target of another scheme", Only::beast, "unsupported scheme",
      [](Text, const Reading& beast) { return has_odd_target(beast); }},
+    // RFC 9112 section 3.2.3 leaves open what such a Host means.
+    {"Host that is not what CONNECT asks for", Only::beast, "not what CONNECT asks for",
+     [](Text, const Reading& beast) { return has_other_host(beast); }},
+    // RFC 9112 section 3.2: none, two, and one that is none are 400.
     {"Host that is not one authority", Only::beast, "ost", [](Text, const Reading& beast) { return has_odd_host(beast); }},
     // Beast reads "gzip", "chunked, gzip" and "chunked, chunked" as no body at all, "chunked;q=1" and "gzip" before "chunked" as
     // chunked.
     {"transfer codings", Only::beast, "ransfer", [](Text, const Reading& beast) { return has_other_codings(beast); }},
-    {"chunked in HTTP/1.0", Only::beast, "in HTTP/1.0", [](Text, const Reading& beast) { return beast.version == 10; }},
-    {"an odd Content-Length", Only::beast, "is no number", [](Text, const Reading& beast) { return has_odd_length(beast); }},
+    {"chunked in HTTP/1.0", Only::beast, "in HTTP/1.0",
+     [](Text, const Reading& beast) { return beast.version == 10 && beast.fields.contains(Name::transfer_encoding); }},
+    // RFC 9110 section 8.6: digits, here 18 at most. A list of one number might be mended (RFC 9112 section 6.3), and is not.
+    {"an odd Content-Length", Only::beast, "is no number",
+     [](Text, const Reading& beast) {
+       return has_length(beast,
+                         [](Text value) { return value.size() > 18 || value.find_first_not_of("0123456789") != Text::npos; });
+     }},
+    // The grammar of RFC 9110 section 8.6 has them; no sender does, and some readers take such a number for an octal one.
+    {"zeros in front of Content-Length", Only::beast, "zeros in front",
+     [](Text, const Reading& beast) {
+       return has_length(beast, [](Text value) { return value.size() > 1 && value.front() == '0'; });
+     }},
     {"CONNECT with a body", Only::beast, "CONNECT with a body",
-     [](Text, const Reading& beast) { return beast.method == "CONNECT"; }},
+     [](Text, const Reading& beast) { return beast.method == "CONNECT" && beast.framing != "none"; }},
     {"a status below 100", Only::beast, "bad status", [](Text, const Reading& beast) { return beast.status < 100; }},
     {"101 that was not asked for", Only::beast, "101", [](Text, const Reading& beast) { return beast.status == 101; }},
-    {"white space behind a chunk's size", Only::beast, "bad chunk size",
-     [](Text text, const Reading&) { return has_size_line(text, 0, " \t"); }},
-    {"a chunk's size of many digits", Only::beast, "too large",
-     [](Text text, const Reading&) { return has_size_line(text, 15, ""); }},
-    {"a control character in a chunk's extension", Only::beast, "bad chunk size",
-     [](Text text, const Reading&) { return has_size_line(text, 0, ";"); }},
+    // RFC 9112 section 7.1 has any number of zeros in front of a size; here the line is bounded.
+    {"a chunk's size line of more than 1 KB", Only::beast, "size line is too long",
+     [](Text text, const Reading&) { return has_size_line(text, [](Text line) { return line.size() > 1023; }); }},
+    // RFC 9112 section 7.1.1: none but tab, nor in a quoted value (RFC 9110 section 5.6.4), where Beast takes LF too.
+    {"a control character in a chunk's extension", Only::beast, "bad chunk",
+     [](Text text, const Reading&) { return has_size_line(text, has_control_in_quotes); }},
 
     // Taken here and refused by Beast: allowed, or harmless because it goes no further.
     // RFC 9112 section 2.3: a higher minor version is understood as the highest one known.
     {"HTTP/1.2 and above", Only::ours, "bad version", [](Text text, const Reading&) { return is_above_1_1(text); }},
-    // RFC 9112 section 2.2: a server should ignore at least one.
-    {"an empty line before the request", Only::ours, "bad method",
-     [](Text text, const Reading&) { return text.starts_with("\r\n"); }},
     // RFC 9112 section 4 wants the space; servers leave it out.
     {"a status line without a space behind the status", Only::ours, "bad status",
      [](Text text, const Reading& ours) { return ours.reason.empty() && text.substr(12).starts_with("\r\n"); }},
@@ -150,11 +184,6 @@ const Difference kDifferences[] = {
      [](Text, const Reading& ours) {
        return ours.fields.contains(Name::connection) || ours.fields.contains(Name::proxy_connection);
      }},
-    // It is dropped unread: RFC 9112 section 7.1.1.
-    {"an extension of a chunk that breaks its grammar", Only::ours, "bad chunk extension",
-     [](Text text, const Reading&) { return has_size_line(text, 0, ";"); }},
-    {"an extension of a chunk whose quotes do not end", Only::ours, "",
-     [](Text text, const Reading&) { return has_size_line(text, 0, ";"); }},
     // They are dropped: RFC 9110 section 6.5.1.
     {"framing fields among the trailers", Only::ours, "bad ",
      [](Text text, const Reading&) { return has_framing_trailer(text); }},
@@ -185,8 +214,7 @@ std::string_view difference(std::string_view text, const Reading& ours, const Re
   const bool is_ours = accepts == Only::ours;
   const std::string_view refused = is_ours ? beast.refused : ours.refused;
   for (const Difference& each : kDifferences)
-    if (each.accepts == accepts &&
-        (each.refusal.empty() ? refused.empty() : refused.find(each.refusal) != std::string_view::npos) &&
+    if (each.accepts == accepts && refused.find(each.refusal) != std::string_view::npos &&
         each.holds(text, is_ours ? ours : beast))
       return each.name;
   FAIL((is_ours ? "only we accept" : "only Beast accepts")
@@ -224,16 +252,18 @@ TEST_CASE("differential: messages by hand, against Boost.Beast") {
   };
   constexpr Role kRequest = Role::request, kResponse = Role::response;
   const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n", post = "POST / HTTP/1.1\r\nHost: a\r\n", ok = "HTTP/1.1 200 OK\r\n";
+  const std::string chunked = post + "Transfer-Encoding: chunked\r\n\r\n";
   const Row rows[] = {
       {kRequest, get + "\r\n", "both"},
       {kRequest, get + "A: \t b \t\r\nA:\r\n\r\nGET /", "both"},
       {kRequest, "GET http://a/x HTTP/1.0\r\n\r\n", "both"},
       {kRequest, post + "Content-Length: 5\r\n\r\nhelloPOST", "both"},
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nX-T: 1\r\n\r\nPOST", "both"},
+      {kRequest, chunked + "5;a=b\r\nhello\r\n0\r\nX-T: 1\r\n\r\nPOST", "both"},
       {kRequest, post + "Content-Length: 5\r\n\r\nhell", "neither"},
       {kRequest, post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", "neither"},
       {kRequest, post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello", "neither"},
       {kRequest, get + "A : b\r\n\r\n", "neither"},
+      {kRequest, "\r\n" + get + "\r\n", "neither"},  // the connection's part, not the parser's
       {kResponse, ok + "Content-Length: 5\r\n\r\nhello", "both"},
       {kResponse, ok + "\r\nuntil the end", "both"},
       {kResponse, "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nHTTP/1.1", "both"},
@@ -241,38 +271,45 @@ TEST_CASE("differential: messages by hand, against Boost.Beast") {
 
       {kRequest, get + "A: b\r\n c\r\n\r\n", "obs-fold"},
       {kRequest, "GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", "# in the target"},
+      {kRequest, "GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n", "a byte above ASCII in the target"},
+      {kRequest, "GET /a\\b HTTP/1.1\r\nHost: a\r\n\r\n", "\\ in the target, before the query"},
+      {kRequest, "GET http://a\\b/ HTTP/1.1\r\nHost: a\r\n\r\n", "\\ in the target, before the query"},
+      {kRequest, "GET /?a\\b HTTP/1.1\r\nHost: a\r\n\r\n", "both"},
       {kRequest, "GET a HTTP/1.1\r\nHost: a\r\n\r\n", "a target of no form"},
       {kRequest, "GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", "a target without a host"},
       {kRequest, "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "a target of another scheme"},
       {kRequest, get + "Host: b\r\n\r\n", "Host that is not one authority"},
       {kRequest, "GET / HTTP/1.1\r\n\r\n", "Host that is not one authority"},
+      {kRequest, "GET http://a/ HTTP/1.1\r\nHost:\r\n\r\n", "Host that is not one authority"},
+      {kRequest, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "both"},
+      {kRequest, "CONNECT a:1 HTTP/1.1\r\nHost: b:1\r\n\r\n", "Host that is not what CONNECT asks for"},
+      {kRequest, "CONNECT a:1 HTTP/1.1\r\nHost: a:2\r\n\r\n", "Host that is not what CONNECT asks for"},
       {kRequest, post + "Transfer-Encoding: gzip\r\n\r\n", "transfer codings"},
       {kRequest, post + "Transfer-Encoding: chunked, gzip\r\n\r\n", "transfer codings"},
       {kRequest, post + "Transfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "transfer codings"},
       {kRequest, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nHost: a\r\n\r\n0\r\n\r\n", "chunked in HTTP/1.0"},
       {kRequest, post + "Content-Length: 5, 5\r\n\r\nhello", "an odd Content-Length"},
+      {kRequest, post + "Content-Length: 05\r\n\r\nhello", "zeros in front of Content-Length"},
       {kRequest, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 5\r\n\r\nhello", "CONNECT with a body"},
       {kResponse, "HTTP/1.1 099 x\r\n\r\n", "a status below 100"},
       {kResponse, "HTTP/1.1 101 x\r\n\r\n", "101 that was not asked for"},
 
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n0\r\n\r\n", "neither"},
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5 ;a\r\nhello\r\n0\r\n\r\n", "white space behind a chunk's size"},
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n0000000000000005\r\nhello\r\n0\r\n\r\n",
-       "a chunk's size of many digits"},
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;a=\"\n\"\r\nhello\r\n0\r\n\r\n",
-       "a control character in a chunk's extension"},
+      {kRequest, chunked + "5 \r\nhello\r\n0\r\n\r\n", "neither"},
+      {kRequest, chunked + "5 ;a = \"b\tc\"\r\nhello\r\n0\r\n\r\n", "both"},
+      {kRequest, chunked + "5;=\r\nhello\r\n0\r\n\r\n", "neither"},
+      {kRequest, chunked + "5;a=\"\r\nhello\r\n0\r\n\r\n", "neither"},
+      {kRequest, chunked + "5;a=\"\n\"\r\nhello\r\n0\r\n\r\n", "a control character in a chunk's extension"},
+      {kRequest, chunked + "5;a=\"\x01\"\r\nhello\r\n0\r\n\r\n", "a control character in a chunk's extension"},
+      {kRequest, chunked + "0000000000000005\r\nhello\r\n0\r\n\r\n", "both"},
+      {kRequest, chunked + std::string(1022, '0') + "5\r\nhello\r\n0\r\n\r\n", "both"},
+      {kRequest, chunked + std::string(1023, '0') + "5\r\nhello\r\n0\r\n\r\n", "a chunk's size line of more than 1 KB"},
 
       {kRequest, "GET / HTTP/1.2\r\nHost: a\r\n\r\n", "HTTP/1.2 and above"},
-      {kRequest, "\r\n" + get + "\r\n", "an empty line before the request"},
       {kResponse, "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "a status line without a space behind the status"},
       {kRequest, get + "Connection: a b\r\n\r\n", "Connection that is no list of tokens"},
       {kResponse, "HTTP/1.1 204 x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
        "framing fields where no body can be"},
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n", "framing fields among the trailers"},
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;=\r\nhello\r\n0\r\n\r\n",
-       "an extension of a chunk that breaks its grammar"},
-      {kRequest, post + "Transfer-Encoding: chunked\r\n\r\n5;a=\"\r\nhello\r\n0\r\n\r\n",
-       "an extension of a chunk whose quotes do not end"},
+      {kRequest, chunked + "0\r\nContent-Length: 3\r\n\r\n", "framing fields among the trailers"},
   };
   for (const Row& row : rows)
     for (const std::size_t step : {row.text.size(), std::size_t{1}}) {

@@ -14,9 +14,9 @@ struct Parts {
   std::vector<std::string_view> usual, odd;
 };
 inline const Parts kMethods{{"GET", "POST", "PUT", "HEAD", "OPTIONS", "M-SEARCH"}, {"CONNECT", "get", "G(T", ""}};
-inline const Parts kTargets{{"/", "/a?b=c", "//x", "/\xc3\xa4{}|", "http://a.test/x?y", "http://[::1]:80", "HTTPS://a.test:443/",
-                             "ws://a/s", "http://a?q"},
-                            {"*", "a.test:443", "/#f", "a", "ftp://a/", "http:///x", "/a b"}};
+inline const Parts kTargets{
+    {"/", "/a?b=c", "//x", "/{}|?\\", "http://a.test/x?y", "http://[::1]:80", "HTTPS://a.test:443/", "ws://a/s", "http://a?q"},
+    {"*", "a.test:443", "/#f", "a", "ftp://a/", "http:///x", "/a b", "/\xc3\xa4", "/a\\b", "http://a\\b/", "b.test:443"}};
 inline const Parts kVersions{{"HTTP/1.1", "HTTP/1.1", "HTTP/1.0"}, {"HTTP/1.2", "HTTP/2.0", "HTTP/1.11", "http/1.1"}};
 inline const Parts kStatuses{
     {"200 OK", "404 Not Found", "204 No Content", "304 Not Modified", "103 Early Hints", "200 ", "999 \xe4"},
@@ -27,8 +27,8 @@ inline const Parts kLines{
      "Expect: 100-continue", "TE: trailers"},
     {"Connection: a b", "Connection: close;", "Host: a.test", "Host: b@a", "X-Folded: a\r\n b", " X-Folded: a", "X-A : b",
      "X(A): b", "X-A", ": b", "X-Bare: a\rb", "X-Bare: a\nb", "Content-Length: 3", "Transfer-Encoding: chunked"}};
-inline const Parts kLengths{{"Content-Length: 12", "content-length:12", "Content-Length: 012"},
-                            {"Content-Length: 12, 12", "Content-Length: +12",
+inline const Parts kLengths{{"Content-Length: 12", "content-length:12"},
+                            {"Content-Length: 012", "Content-Length: 12, 12", "Content-Length: +12",
                              "Content-Length: ", "Content-Length: 0000000000000000012", "Content-Length: 18446744073709551616",
                              "Content-Length: 12\r\nContent-Length: 12", "Content-Length: 12\r\nContent-Length: 13"}};
 inline const Parts kCodings{
@@ -36,12 +36,14 @@ inline const Parts kCodings{
     {"Transfer-Encoding: gzip", "Transfer-Encoding: gzip, chunked", "Transfer-Encoding: chunked, gzip",
      "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: chunked;q=1", "Transfer-Encoding: xchunked", "Transfer-Encoding:",
      "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", "Transfer-Encoding: gzip\r\nContent-Length: 12"}};
-inline const Parts kChunks{
-    {"5\r\nhello\r\n", "C\r\nhello, world\r\n", "00c\r\nhello, world\r\n", "A\r\nten letter\r\n",
-     "1a\r\nabcdefghijklmnopqrstuvwxyz\r\n", "5;a\r\nhello\r\n", "5;a=\"b;c\";d=e\r\nhello\r\n"},
-    {"5 \r\nhello\r\n", "5 ;a\r\nhello\r\n", "5;\r\nhello\r\n", "5;=\r\nhello\r\n", "5;a=\"b\nc\"\r\nhello\r\n",
-     "5;a=\"b\r\nhello\r\n", "0000000000000005\r\nhello\r\n", "5\nhello\r\n", "5\r\nhello\n", "6\r\nhello\r\n", "4\r\nhello\r\n",
-     "0x5\r\nhello\r\n", "-5\r\nhello\r\n", "fffffffffffffffff\r\n", "\r\n"}};
+inline const std::string kLongSizeLine = std::string(1100, '0') + "5\r\nhello\r\n";
+inline const Parts kChunks{{"5\r\nhello\r\n", "C\r\nhello, world\r\n", "00c\r\nhello, world\r\n", "A\r\nten letter\r\n",
+                            "1a\r\nabcdefghijklmnopqrstuvwxyz\r\n", "0000000000000005\r\nhello\r\n", "5;a\r\nhello\r\n",
+                            "5 ;a\r\nhello\r\n", "5;a=\"b;c\";d=e\r\nhello\r\n", "5\t; a = \"\\\"\tb\" ;c\r\nhello\r\n"},
+                           {"5 \r\nhello\r\n", "5;\r\nhello\r\n", "5;=\r\nhello\r\n", "5;a=\r\nhello\r\n", "5;a=b \r\nhello\r\n",
+                            "5;a=\"b\"c\r\nhello\r\n", "5;a=\"b\nc\"\r\nhello\r\n", "5;a=\"b\r\nhello\r\n", kLongSizeLine,
+                            "5\nhello\r\n", "5\r\nhello\n", "6\r\nhello\r\n", "4\r\nhello\r\n", "0x5\r\nhello\r\n",
+                            "-5\r\nhello\r\n", "fffffffffffffffff\r\n", "1000000000000000\r\n", "\r\n"}};
 inline const Parts kTrailers{{"", "X-T: 1\r\n", "X-T: 1\r\nx-t:2\r\n", "Host: b\r\n"},
                              {"Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "Connection: a b\r\n",
                               "X-T: a\r\n b\r\n", "X-T : 1\r\n", "X-T: 1\n"}};
