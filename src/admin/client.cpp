@@ -2,60 +2,60 @@
 
 #include <fmt/format.h>
 
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
 #include <boost/json.hpp>
 
+#include "admin/http_socket.hpp"
 #include "http1/semantics.hpp"
-#include "net/dial.hpp"
 
 namespace cmux::admin {
 namespace {
 
 namespace json = boost::json;
+namespace http = boost::beast::http;
 
 constexpr std::size_t kMostBody = 256 * 1024 * 1024;  // a list of as many contexts as there may be
+
+using Request = http::request<http::string_body>;
+using Response = HttpResponse<HttpSocket>;
 
 std::string_view host_of(std::string_view admin) {
   if (admin.starts_with("http://")) return admin.substr(7);
   return "localhost";  // a Unix socket
 }
 
-http::Head request_head(const InstanceRecord& instance, std::string_view method, std::string_view path) {
-  http::Head head;
-  head.method = method;
-  head.scheme = "http";
-  head.authority = host_of(instance.admin);
-  head.path = path;
-  head.fields.add("Authorization", "Bearer " + instance.token);
-  head.fields.add(http::Name::accept, "application/json");
-  head.end = true;
-  return head;
+Request make_request(const InstanceRecord& instance, const std::string& method, const std::string& path) {
+  Request request;
+  request.method_string(method);
+  request.target(path);
+  const std::string_view host = host_of(instance.admin);
+  request.set(http::field::host, boost::beast::string_view(host.data(), host.size()));
+  request.set(http::field::authorization, "Bearer " + instance.token);
+  request.set(http::field::accept, "application/json");
+  return request;
 }
 
-Task<Result<std::string>> read_text(http::Stream& stream) {
+Task<Result<std::string>> read_text(Response& response) {
   std::string text;
   while (true) {
-    auto piece = co_await stream.read_body();
+    auto piece = co_await response.read_body();
     if (!piece) co_return piece.error();
-    if (text.size() + piece->bytes.size() > kMostBody) co_return make_error(Errc::too_large, "the answer is too large");
-    text += piece->bytes;
-    if (piece->end) co_return std::move(text);
+    if (piece->empty()) co_return std::move(text);
+    if (text.size() + piece->size() > kMostBody) co_return make_error(Errc::too_large, "the answer is too large");
+    text += *piece;
   }
 }
 
-bool says_json(const http::Head& head) {
-  return head.fields.get(http::Name::content_type).value_or("").find("json") != std::string_view::npos;
-}
-
-Task<Result<Answer>> read_answer(http::Stream& stream) {
-  auto head = co_await stream.read_head();
-  while (head && (*head)->is_interim()) head = co_await stream.read_head();
+Task<Result<Answer>> read_answer(Response& response) {
+  auto head = co_await response.read_head();
   if (!head) co_return head.error();
   Answer answer;
-  answer.status = (*head)->status;
-  const bool is_json = says_json(**head);
-  if ((*head)->end) co_return std::move(answer);
-  auto text = co_await read_text(stream);
+  answer.status = response.head().result_int();
+  const bool is_json = response.field(http::field::content_type).find("json") != std::string_view::npos;
+  auto text = co_await read_text(response);
   if (!text) co_return text.error();
+  if (text->empty()) co_return std::move(answer);
   if (!is_json) {
     answer.body = json::value(*text);
     co_return std::move(answer);
@@ -66,8 +66,6 @@ Task<Result<Answer>> read_answer(http::Stream& stream) {
   co_return std::move(answer);
 }
 
-void give_up(void* transport) { static_cast<net::Transport*>(transport)->abort(make_error(Errc::timeout, "no answer in time")); }
-
 }  // namespace
 
 std::string Answer::problem() const {
@@ -77,43 +75,21 @@ std::string Answer::problem() const {
   return fmt::format("the instance answered {} {}", status, http1::reason_of(static_cast<std::uint16_t>(status)));
 }
 
-Task<Result<std::unique_ptr<net::Transport>>> connect_to(std::string address, milliseconds timeout) {
-  std::string_view where = address;
-  if (where.starts_with("http://")) where.remove_prefix(7);
-  std::optional<net::Endpoint> endpoint;
-  if (where.starts_with("unix:")) {
-    auto path = net::Endpoint::from_unix(where.substr(5));
-    if (!path) co_return path.error();
-    endpoint = *path;
-  } else if (const auto parsed = net::parse_authority(where); parsed && parsed->port) {
-    endpoint = net::Endpoint::from_ip(parsed->host, *parsed->port);
-  }
-  if (!endpoint) co_return make_error(Errc::config, fmt::format("'{}' is no address", where));
-  auto socket = co_await net::dial(*endpoint, timeout);
-  if (!socket) co_return socket.error();
-  std::unique_ptr<net::Transport> transport = std::move(*socket);
-  co_return std::move(transport);
-}
-
 Task<Result<Answer>> Client::ask(std::string method, std::string path, std::optional<json::value> body) const {
-  auto transport = co_await connect_to(instance_.admin, kTimeout);
-  if (!transport) co_return transport.error();
-  Deadline late(give_up, transport->get());
-  late.after(kTimeout);
-  http1::ClientOptions options;
-  http1::ClientConnection connection(std::move(*transport), options);
-  http::Head head = request_head(instance_, method, path);
-  std::string text;
+  HttpSocket socket(Loop::current().context());
+  auto connected = co_await connect_to(socket, instance_.admin, kTimeout);
+  if (!connected) co_return connected.error();
+  Request request = make_request(instance_, method, path);
   if (body) {
-    text = json::serialize(*body);
-    head.fields.add(http::Name::content_type, "application/json");
-    head.content_length = text.size();
-    head.end = false;
+    request.body() = json::serialize(*body);
+    request.set(http::field::content_type, "application/json");
   }
-  auto written = co_await connection.write_head(head, body ? http::Next::soon : http::Next::end);
-  if (written && body) written = co_await connection.write_body(text, http::Next::end, nullptr);
-  if (!written) co_return written.error();
-  co_return co_await read_answer(connection);
+  request.prepare_payload();
+  const auto [failed, count] = co_await http::async_write(socket, request, awaited);
+  if (failed) co_return to_error(failed, "write");
+  boost::beast::flat_buffer buffer;
+  Response response(socket, buffer);
+  co_return co_await read_answer(response);
 }
 
 Result<Answer> Client::call(std::string method, std::string path, std::optional<json::value> body) const {
@@ -126,31 +102,40 @@ Result<Answer> Client::call(std::string method, std::string path, std::optional<
   return result;
 }
 
+struct EventStream::Connection {
+  HttpSocket socket{Loop::current().context()};
+  boost::beast::flat_buffer buffer;
+  Response response{socket, buffer};
+};
+
+EventStream::EventStream(const InstanceRecord& instance) : instance_(instance) {}
+EventStream::~EventStream() = default;
+
 Task<Result<void>> EventStream::open(std::string path) {
-  auto transport = co_await connect_to(instance_.admin, Client::kTimeout);
-  if (!transport) co_return transport.error();
-  connection_ = std::make_unique<http1::ClientConnection>(std::move(*transport), options_);
-  http::Head request = request_head(instance_, "GET", path);
-  auto written = co_await connection_->write_head(request, http::Next::end);
-  if (!written) co_return written.error();
-  Deadline late(give_up, &connection_->transport());
-  late.after(Client::kTimeout);
-  auto head = co_await connection_->read_head();
+  connection_ = std::make_unique<Connection>();
+  HttpSocket& socket = connection_->socket;
+  auto connected = co_await connect_to(socket, instance_.admin, Client::kTimeout);
+  if (!connected) co_return connected.error();
+  const Request request = make_request(instance_, "GET", path);
+  const auto [failed, count] = co_await http::async_write(socket, request, awaited);
+  if (failed) co_return to_error(failed, "write");
+  Response& response = connection_->response;
+  auto head = co_await response.read_head();
   if (!head) co_return head.error();
-  if ((*head)->status == 200 && !(*head)->end) co_return Result<void>{};
-  co_return make_error(Errc::unsupported, fmt::format("the instance answered GET /v1/events with {}", (*head)->status));
+  if (response.head().result() == http::status::ok) co_return Result<void>{};
+  co_return make_error(Errc::unsupported,
+                       fmt::format("the instance answered GET /v1/events with {}", response.head().result_int()));
 }
 
 Task<Result<ServerEvent>> EventStream::next(milliseconds timeout) {
-  Deadline late(give_up, &connection_->transport());
-  late.after(timeout);
+  connection_->socket.expires_after(timeout);
   while (true) {
     if (auto event = parser_.take()) co_return std::move(*event);
-    auto piece = co_await connection_->read_body();
+    auto piece = co_await connection_->response.read_body();
     if (!piece) co_return piece.error();
-    auto fed = parser_.feed(piece->bytes);
+    if (piece->empty()) co_return make_error(Errc::closed, "the instance has ended the events");
+    auto fed = parser_.feed(*piece);
     if (!fed) co_return fed.error();
-    if (piece->end) co_return make_error(Errc::closed, "the instance has ended the events");
   }
 }
 

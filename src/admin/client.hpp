@@ -3,14 +3,13 @@
 #pragma once
 
 #include <boost/json/value.hpp>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "admin/instance_file.hpp"
 #include "admin/sse.hpp"
-#include "http1/client.hpp"
+#include "base/loop.hpp"
 
 namespace cmux::admin {
 
@@ -24,7 +23,7 @@ struct Answer {
 
 class Client {
  public:
-  static constexpr milliseconds kTimeout{10'000};  // for a whole call
+  static constexpr milliseconds kTimeout{10'000};  // for a whole call, and for an EventStream to open
 
   explicit Client(InstanceRecord instance) : instance_(std::move(instance)) {}
   const InstanceRecord& instance() const { return instance_; }
@@ -41,20 +40,18 @@ class Client {
 // An open GET /v1/events. Runs on the loop on which it was made.
 class EventStream {
  public:
-  explicit EventStream(const InstanceRecord& instance) : instance_(instance) {}
+  explicit EventStream(const InstanceRecord& instance);
+  ~EventStream();
   // `path` with its query. Once it returns, what happens is seen.
   Task<Result<void>> open(std::string path);
   // Errc::timeout when none came in time: the stream is over then.
   Task<Result<ServerEvent>> next(milliseconds timeout);
 
  private:
+  struct Connection;
   const InstanceRecord& instance_;
-  http1::ClientOptions options_;
-  std::unique_ptr<http1::ClientConnection> connection_;
+  std::unique_ptr<Connection> connection_;
   SseParser parser_;
 };
-
-// A connection to an address as instance files hold it: "127.0.0.1:39385", "http://127.0.0.1:40001", "unix:/path".
-Task<Result<std::unique_ptr<net::Transport>>> connect_to(std::string address, milliseconds timeout);
 
 }  // namespace cmux::admin

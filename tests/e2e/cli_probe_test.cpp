@@ -94,6 +94,23 @@ TEST_CASE("probe: methods, fields, an own context, CONNECT and WebSockets") {
   CHECK(has(refused.out, "403"));
 }
 
+TEST_CASE("probe: interim responses, HEAD, and a CONNECT that is refused") {
+  Setup setup;
+  const auto interim = document(setup.probe({"http://localhost:3000/1xx?count=2", "--json"}));
+  CHECK(interim.at("requests").at(0).at("status") == 200);
+
+  const auto all = document(setup.probe({"http://localhost:3000/bytes/1000", "-X", "HEAD", "--count", "2", "--json"}));
+  const auto& second = all.at("requests").at(1).as_object();
+  CHECK(second.at("status") == 200);
+  CHECK(second.at("bytes") == 0);
+  CHECK(second.at("proxyConnectionReused") == true);
+
+  const Run refused = setup.probe({"http://does-not-exist.invalid/", "--connect", "--json"});
+  CHECK(refused.exit == 5);
+  CHECK(text_in(document(refused).at("requests").at(0).as_object(), "error") == "dns_error");
+  CHECK(setup.contexts() == 0);
+}
+
 TEST_CASE("probe: an answer of the workspace is an answer, whatever its status") {
   Setup setup;
   CHECK(setup.probe({"http://localhost:3000/status/500"}).exit == 0);

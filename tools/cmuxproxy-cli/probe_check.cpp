@@ -1,14 +1,21 @@
 // `probe` without a URL: is the instance itself in order? A verdict a line.
 #include <fmt/format.h>
 
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/write.hpp>
 #include <cstdlib>
 
+#include "admin/http_socket.hpp"
 #include "base/process.hpp"
 #include "http/fields.hpp"
 #include "probe.hpp"
 
 namespace cmux::cli {
 namespace {
+
+namespace http = boost::beast::http;
+
+constexpr milliseconds kTime{5'000};  // for the proxy port to answer
 
 enum class Verdict { ok, warning, failed };
 
@@ -39,31 +46,25 @@ Check check_admin(const admin::Client& client) {
 // A request without credentials must get a 407 in the proxy's own name.
 Task<void> ask_without_credentials(const std::string& proxy, Check& check) {
   check.hint = "something else may have taken the port; look at the log of cmuxproxy serve";
-  auto transport = co_await admin::connect_to(proxy, milliseconds(5'000));
-  if (!transport) {
-    check.detail = transport.error().detail;
+  admin::HttpSocket socket(Loop::current().context());
+  auto done = co_await admin::connect_to(socket, proxy, kTime);
+  if (!done) {
+    check.detail = done.error().detail;
     co_return;
   }
-  http1::ClientOptions options;
-  options.response_timeout = milliseconds(5'000);
-  http1::ClientConnection connection(std::move(*transport), options);
-  http::Head request;
-  request.method = "GET";
-  request.authority = "localhost";
-  request.path = "http://localhost/";
-  request.end = true;
-  auto written = co_await connection.write_head(request, http::Next::end);
-  if (!written) {
-    check.detail = written.error().detail;
+  http::request<http::empty_body> request(http::verb::get, "http://localhost/", 11);
+  request.set(http::field::host, "localhost");
+  const auto [failed, count] = co_await http::async_write(socket, request, awaited);
+  boost::beast::flat_buffer buffer;
+  admin::HttpResponse<admin::HttpSocket> response(socket, buffer);
+  if (failed) done = admin::to_error(failed, "write");
+  else done = co_await response.read_head();
+  if (!done) {
+    check.detail = done.error().detail;
     co_return;
   }
-  auto head = co_await connection.read_head();
-  if (!head) {
-    check.detail = head.error().detail;
-    co_return;
-  }
-  const unsigned status = (*head)->status;
-  const bool ours = (*head)->fields.get(http::Name::proxy_status).value_or("").starts_with("cmuxproxy");
+  const unsigned status = response.head().result_int();
+  const bool ours = response.head()["Proxy-Status"].starts_with("cmuxproxy");
   if (status == 407 && ours) {
     check.verdict = Verdict::ok;
     check.detail = fmt::format("{} accepts, and asks for credentials", proxy);
@@ -86,7 +87,7 @@ Check check_no_proxy() {
     const char* const value = std::getenv(name);
     if (!value) continue;
     std::string found;
-    http::for_each_token(value, [&](std::string_view item) {
+    cmux::http::for_each_token(value, [&](std::string_view item) {
       const std::string_view host = item.starts_with('.') ? item.substr(1) : item;
       const bool local = host == "*" || host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") ||
                          host == "::1" || host == "[::1]";

@@ -2,46 +2,74 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+#include <boost/beast/websocket/stream.hpp>
 #include <boost/url.hpp>
 
-#include "admin/client.hpp"
+#include "admin/http_socket.hpp"
 #include "cli.hpp"
-#include "net/tls_transport.hpp"
+#include "http1/semantics.hpp"
 #include "policy/credentials.hpp"
-#include "websocket.hpp"
+#include "tls/client.hpp"
 
 namespace cmux::cli {
 namespace {
 
-constexpr milliseconds kConnectTime{10'000}, kEchoTime{5'000};
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace websocket = beast::websocket;
+namespace ssl = boost::asio::ssl;
+
+constexpr milliseconds kConnectTime{10'000}, kResponseTime{120'000}, kEchoTime{5'000}, kGoodbyeTime{1'000};
+constexpr std::size_t kMostMessage = 64 * 1024;
 constexpr std::string_view kEchoText = "cmuxproxy probe";
+
+using Request = http::request<http::empty_body>;
 
 std::chrono::microseconds since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
 }
 
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
 // "cmuxproxy; error=dns_error; details=…": the error's name, where the proxy made the response (RFC 9209).
-std::string proxy_error_of(const http::Head& head) {
-  const std::string_view value = head.fields.get(http::Name::proxy_status).value_or("");
-  if (!value.starts_with("cmuxproxy")) return {};
+std::string proxy_error_of(std::string_view status) {
+  if (!status.starts_with("cmuxproxy")) return {};
   constexpr std::string_view kError = "error=";
-  const std::size_t at = value.find(kError);
+  const std::size_t at = status.find(kError);
   if (at == std::string_view::npos) return {};
-  const std::string_view rest = value.substr(at + kError.size());
+  const std::string_view rest = status.substr(at + kError.size());
   return std::string(rest.substr(0, rest.find_first_of("; ")));
 }
 
-void note_head(const http::Head& head, ProbeResult& result) {
-  result.status = head.status;
-  result.reason = head.reason.empty() ? std::string(http1::reason_of(head.status)) : head.reason;
-  result.proxy_error = proxy_error_of(head);
+void note_head(const http::response_header<>& head, ProbeResult& result) {
+  result.status = head.result_int();
+  result.reason = view(head.reason());
+  if (result.reason.empty()) result.reason = http1::reason_of(static_cast<std::uint16_t>(result.status));
+  result.proxy_error = proxy_error_of(view(head["Proxy-Status"]));
 }
 
-Task<Result<http::Head*>> read_final_head(http::Stream& stream) {
-  while (true) {
-    auto head = co_await stream.read_head();
-    if (!head || !(*head)->is_interim()) co_return head;
-  }
+// A -H replaces what is sent by itself.
+template <class Fields>
+void add_fields(Fields& fields, const ProbeRequest& request) {
+  fields.set(http::field::user_agent, "cmuxproxy/" CMUXPROXY_VERSION);
+  fields.set(http::field::accept, "*/*");
+  for (const auto& [name, value] : request.headers) fields.set(name, value);
+}
+
+Error late(std::string_view what, milliseconds limit) {
+  return make_error(Errc::timeout, fmt::format("{} in {} s", what, limit.count() / 1000));
+}
+
+template <class Stream>
+Task<Result<void>> read_head(admin::HttpResponse<Stream>& response, bool bodiless) {
+  auto head = co_await response.read_head(bodiless);
+  if (!head && head.error().code == Errc::timeout) co_return late("no response", kResponseTime);
+  co_return head;
 }
 
 }  // namespace
@@ -68,18 +96,29 @@ ProbeUrl parse_probe_url(const std::string& text, bool& websocket) {
   return url;
 }
 
+struct ProbeClient::Connection {
+  admin::HttpSocket socket{Loop::current().context()};
+  std::unique_ptr<tls::ClientContext> context;  // outlives `tls`
+  std::optional<ssl::stream<admin::HttpSocket&>> tls;
+  beast::flat_buffer buffer;
+  bool keeps_alive = false;
+};
+
+ProbeClient::ProbeClient(ProbeRequest request) : request_(std::move(request)) {}
+ProbeClient::~ProbeClient() = default;
+
 void ProbeClient::cancel() {
   cancelled_ = true;
-  if (connection_) connection_->reset(Errc::cancelled);
+  if (connection_) connection_->socket.close();
 }
 
 Task<ProbeResult> ProbeClient::send() {
   ProbeResult result;
   const auto start = Clock::now();
-  result.reused = connection_ && connection_->reusable();
+  result.reused = connection_ && connection_->keeps_alive && admin::is_quiet(connection_->socket);
   Result<void> done;
   if (!result.reused) done = co_await open(result);
-  if (done && result.status == 0) done = co_await exchange(result, start);
+  if (done && !result.tunnel_failed) done = co_await exchange(result, start);
   result.total = since(start);
   if (!done) result.failure = done.error().detail.empty() ? std::string(name_of(done.error().code)) : done.error().detail;
   // A tunnel is for one request here: its own event comes when it ends.
@@ -88,125 +127,127 @@ Task<ProbeResult> ProbeClient::send() {
 }
 
 Task<Result<void>> ProbeClient::open(ProbeResult& result) {
-  connection_.reset();
+  connection_ = std::make_unique<Connection>();
   const auto start = Clock::now();
-  auto transport = co_await admin::connect_to(request_.proxy, kConnectTime);
-  if (!transport) co_return transport.error();
+  auto connected = co_await admin::connect_to(connection_->socket, request_.proxy, kConnectTime);
+  if (!connected) co_return connected;
   result.connect = since(start);
   if (cancelled_) co_return make_error(Errc::cancelled, "interrupted");
-  connection_ = std::make_unique<http1::ClientConnection>(std::move(*transport), options_);
   if (request_.connect || request_.websocket) co_return co_await open_tunnel(result);
-  co_return Result<void>{};
+  co_return connected;
 }
 
 Task<Result<void>> ProbeClient::open_tunnel(ProbeResult& result) {
   auto authority = net::parse_authority(request_.url.authority);
   if (!authority) co_return authority.error();
   if (!authority->port) authority->port = request_.url.scheme == "https" ? std::uint16_t{443} : std::uint16_t{80};
-  http::Head head;
-  head.method = "CONNECT";
-  head.authority = authority->text();
-  head.end = true;
-  head.fields.add(http::Name::proxy_authorization, policy::basic_value(request_.username, request_.password));
-  auto written = co_await connection_->write_head(head, http::Next::end);
-  if (!written) co_return written;
-  auto answer = co_await read_final_head(*connection_);
-  if (!answer) co_return answer.error();
-  if (!(*answer)->tunnel) {
-    note_head(**answer, result);
+  const std::string target = authority->text();
+  Request request(http::verb::connect, target, 11);
+  request.set(http::field::host, target);
+  request.set(http::field::proxy_authorization, policy::basic_value(request_.username, request_.password));
+  connection_->socket.expires_after(kResponseTime);
+  const auto [failed, count] = co_await http::async_write(connection_->socket, request, awaited);
+  if (failed) co_return admin::to_error(failed, "write");
+  admin::HttpResponse<admin::HttpSocket> response(connection_->socket, connection_->buffer);
+  auto head = co_await read_head(response, true);
+  if (!head) co_return head;
+  if (http::to_status_class(response.head().result()) != http::status_class::successful) {
+    note_head(response.head(), result);
     result.tunnel_failed = true;
-    co_return Result<void>{};
+    co_return head;
   }
-  auto inner = connection_->into_transport();
-  connection_.reset();
-  if (request_.url.scheme == "https") {
-    auto secured = co_await secure(std::move(inner), *authority);
-    if (!secured) co_return secured.error();
-    inner = std::move(*secured);
-  }
-  connection_ = std::make_unique<http1::ClientConnection>(std::move(inner), options_);
-  co_return Result<void>{};
+  if (connection_->buffer.size() > 0) co_return make_error(Errc::malformed, "the far end spoke before it was asked");
+  if (request_.url.scheme == "https") co_return co_await secure(authority->host, target);
+  co_return head;
 }
 
 // As a browser that trusts the local CA besides the system's.
-Task<Result<std::unique_ptr<net::Transport>>> ProbeClient::secure(std::unique_ptr<net::Transport> tunnel,
-                                                                  const net::Authority& authority) {
+Task<Result<void>> ProbeClient::secure(const std::string& host, const std::string& authority) {
   auto made = tls::ClientContext::create({request_.ca_file, false});
   if (!made) co_return made.error();
-  tls_ = std::move(*made);
-  auto secured =
-      std::make_unique<net::TlsTransport>(std::move(tunnel), tls_->make(authority.host, authority.text(), "\x08http/1.1"));
-  Deadline late(
-      [](void* open) { static_cast<net::Transport*>(open)->abort(make_error(Errc::timeout, "no TLS handshake in 10 s")); },
-      secured.get());
-  late.after(kConnectTime);
-  auto done = co_await secured->handshake();
-  if (!done) co_return done.error();
-  co_return std::unique_ptr<net::Transport>(std::move(secured));
-}
-
-http::Head ProbeClient::make_head() const {
-  http::Head head;
-  const bool tunnelled = request_.connect || request_.websocket;
-  head.method = request_.websocket ? "CONNECT" : request_.method;
-  if (request_.websocket) head.protocol = "websocket";
-  head.scheme = request_.url.scheme;
-  head.authority = request_.url.authority;
-  head.path = tunnelled ? request_.url.path : request_.url.text();
-  if (!tunnelled) head.fields.add(http::Name::proxy_authorization, policy::basic_value(request_.username, request_.password));
-  head.fields.add("User-Agent", "cmuxproxy/" CMUXPROXY_VERSION);
-  head.fields.add(http::Name::accept, "*/*");
-  if (request_.websocket) head.fields.add(http::Name::sec_websocket_version, "13");
-  for (const auto& [name, value] : request_.headers) {
-    if (http::name_of(name) == http::Name::host) head.authority = value;
-    else head.fields.set(name, value);
-  }
-  head.end = true;
-  return head;
+  connection_->context = std::move(*made);
+  auto& tls = connection_->tls.emplace(connection_->socket, connection_->context->make(host, authority, "\x08http/1.1"));
+  connection_->socket.expires_after(kConnectTime);
+  const auto failed = co_await tls.async_handshake(ssl::stream_base::client, awaited);
+  if (!failed) co_return Result<void>{};
+  if (failed == beast::error::timeout) co_return late("no TLS handshake", kConnectTime);
+  if (failed == boost::asio::error::eof || failed == ssl::error::stream_truncated)
+    co_return make_error(Errc::tls, "connection closed during the TLS handshake");
+  if (const long verdict = SSL_get_verify_result(tls.native_handle()); verdict != X509_V_OK)
+    co_return make_error(Errc::certificate, X509_verify_cert_error_string(verdict));
+  co_return make_error(Errc::tls, failed.message());
 }
 
 Task<Result<void>> ProbeClient::exchange(ProbeResult& result, Clock::time_point start) {
-  const http::Head request = make_head();
-  auto written = co_await connection_->write_head(request, http::Next::end);
-  if (!written) co_return written;
-  auto head = co_await read_final_head(*connection_);
-  if (!head) co_return head.error();
+  if (request_.websocket && connection_->tls) return open_websocket(*connection_->tls, result, start);
+  if (request_.websocket) return open_websocket(connection_->socket, result, start);
+  if (connection_->tls) return fetch(*connection_->tls, result, start);
+  return fetch(connection_->socket, result, start);
+}
+
+template <class Stream>
+Task<Result<void>> ProbeClient::fetch(Stream& stream, ProbeResult& result, Clock::time_point start) {
+  Request request;
+  request.method_string(request_.method);
+  request.target(request_.connect ? request_.url.path : request_.url.text());
+  request.set(http::field::host, request_.url.authority);
+  if (!request_.connect) request.set(http::field::proxy_authorization, policy::basic_value(request_.username, request_.password));
+  add_fields(request, request_);
+  if (request.method() == http::verb::post || request.method() == http::verb::put || request.method() == http::verb::patch)
+    request.content_length(0);  // RFC 9110 section 8.6
+  admin::HttpSocket& socket = connection_->socket;
+  connection_->keeps_alive = false;
+  socket.expires_after(kResponseTime);
+  const auto [failed, count] = co_await http::async_write(stream, request, awaited);
+  if (failed) co_return admin::to_error(failed, "write");
+  admin::HttpResponse<Stream> response(stream, connection_->buffer);
+  auto head = co_await read_head(response, request.method() == http::verb::head);
+  if (!head) co_return head;
   result.first_byte = since(start);
-  note_head(**head, result);
-  if ((*head)->tunnel) co_return co_await try_echo(result);
-  bool end = (*head)->end;
-  while (!end) {
-    auto piece = co_await connection_->read_body();
+  note_head(response.head(), result);
+  while (true) {
+    socket.expires_after(kResponseTime);
+    auto piece = co_await response.read_body();
     if (!piece) co_return piece.error();
-    result.bytes += piece->bytes.size();
-    end = piece->end;
+    if (piece->empty()) break;
+    result.bytes += piece->size();
   }
-  co_return Result<void>{};
+  connection_->keeps_alive = response.keeps_alive();
+  co_return head;
 }
 
 // Sends a text and looks for it among what comes back: some servers greet first, some never echo, and both are fine.
-Task<Result<void>> ProbeClient::try_echo(ProbeResult& result) {
+template <class Stream>
+Task<Result<void>> ProbeClient::open_websocket(Stream& stream, ProbeResult& result, Clock::time_point start) {
+  websocket::stream<Stream&, false> far(stream);
+  far.read_message_max(kMostMessage);
+  far.set_option(websocket::stream_base::decorator([this](websocket::request_type& request) { add_fields(request, request_); }));
+  admin::HttpSocket& socket = connection_->socket;
+  socket.expires_after(kResponseTime);
+  websocket::response_type response;
+  const auto refused = co_await far.async_handshake(response, request_.url.authority, request_.url.path, awaited);
+  if (refused == beast::error::timeout) co_return late("no response", kResponseTime);
+  if (refused && refused != websocket::error::upgrade_declined) co_return admin::to_error(refused, "WebSocket handshake");
+  result.first_byte = since(start);
+  note_head(response, result);
+  result.bytes = response.body().size();
+  if (refused) co_return Result<void>{};
   result.echoed = false;
-  const std::string text = client_frame(Opcode::text, kEchoText);
-  auto written = co_await connection_->write_body(text, http::Next::later, nullptr);
-  if (!written) co_return written;
-  Deadline late([](void* self) { static_cast<http1::ClientConnection*>(self)->reset(Errc::timeout); }, connection_.get());
-  late.after(kEchoTime);
-  std::string bytes;
-  bool bad = false;
-  while (!*result.echoed && !bad) {
-    auto piece = co_await connection_->read_body();
-    if (!piece && !cancelled_) co_return Result<void>{};
-    if (!piece) co_return piece.error();
-    bytes += piece->bytes;
-    result.bytes += piece->bytes.size();
-    while (const auto frame = take_frame(bytes, bad))
-      if (frame->opcode == static_cast<std::uint8_t>(Opcode::text) && frame->payload.find(kEchoText) != std::string::npos)
-        result.echoed = true;
-    if (piece->end) break;
+  socket.expires_after(kEchoTime);
+  const auto [unsent, sent] = co_await far.async_write(boost::asio::buffer(kEchoText), awaited);
+  if (unsent) co_return admin::to_error(unsent, "write");
+  while (!*result.echoed) {
+    beast::flat_buffer message;
+    const auto [failed, count] = co_await far.async_read(message, awaited);
+    if (failed) co_return Result<void>{};
+    result.bytes += count;
+    const std::string_view text(static_cast<const char*>(message.cdata().data()), count);
+    result.echoed = far.got_text() && text.find(kEchoText) != std::string_view::npos;
   }
-  const std::string goodbye = client_frame(Opcode::close, "\x03\xe8");  // 1000: normal closure
-  co_await connection_->write_body(goodbye, http::Next::later, nullptr);
+  // Nobody waits long for a far end that does not close.
+  Deadline goodbye([](void* open) { static_cast<admin::HttpSocket*>(open)->close(); }, &socket);
+  goodbye.after(kGoodbyeTime);
+  co_await far.async_close(websocket::close_code::normal, awaited);
   co_return Result<void>{};
 }
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "http1/client.hpp"
-#include "tls/client.hpp"
+#include "base/error.hpp"
+#include "base/loop.hpp"
 
 namespace cmux::cli {
 
@@ -43,23 +43,25 @@ struct ProbeResult {
 
 class ProbeClient {
  public:
-  explicit ProbeClient(ProbeRequest request) : request_(std::move(request)) {}
+  explicit ProbeClient(ProbeRequest request);
+  ~ProbeClient();
   Task<ProbeResult> send();
   // From a signal: what waits fails.
   void cancel();
 
  private:
+  struct Connection;  // one to the proxy, with what is spoken on it
   Task<Result<void>> open(ProbeResult& result);
   Task<Result<void>> open_tunnel(ProbeResult& result);
-  Task<Result<std::unique_ptr<net::Transport>>> secure(std::unique_ptr<net::Transport> tunnel, const net::Authority& authority);
+  Task<Result<void>> secure(const std::string& host, const std::string& authority);
   Task<Result<void>> exchange(ProbeResult& result, Clock::time_point start);
-  Task<Result<void>> try_echo(ProbeResult& result);
-  http::Head make_head() const;
+  template <class Stream>
+  Task<Result<void>> fetch(Stream& stream, ProbeResult& result, Clock::time_point start);
+  template <class Stream>
+  Task<Result<void>> open_websocket(Stream& stream, ProbeResult& result, Clock::time_point start);
 
   ProbeRequest request_;
-  http1::ClientOptions options_;
-  std::unique_ptr<tls::ClientContext> tls_;  // outlives connection_
-  std::unique_ptr<http1::ClientConnection> connection_;
+  std::unique_ptr<Connection> connection_;
   bool cancelled_ = false;
 };
 
