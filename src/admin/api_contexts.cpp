@@ -21,7 +21,9 @@ Reply released(const std::vector<std::string>& ids) {
 
 }  // namespace
 
+// What is told of contexts is what the workers know too: one that is not there any more is worth nothing any more.
 Task<Reply> Api::list_contexts(Call&) {
+  co_await instance_.settled();
   json::object document;
   json::array& list = document["contexts"].emplace_array();
   for (const policy::ContextPtr& context : instance_.contexts().list())
@@ -72,6 +74,7 @@ Task<Reply> Api::show_context(Call& call) {
     if (*given != "true" && *given != "false") co_return problem(400, "secrets: must be true or false", "secrets");
     secrets = *given == "true";
   }
+  co_await instance_.settled();
   const policy::ContextPtr context = instance_.contexts().find(call.id);
   if (!context) co_return no_such_context();
   co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), secrets));

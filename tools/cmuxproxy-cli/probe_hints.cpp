@@ -9,7 +9,6 @@ std::string_view hint_for(std::string_view proxy_error) {
   static constexpr std::pair<std::string_view, std::string_view> kHints[] = {
       {"dns_timeout", "no name server answers: check the network (a VPN?), or serve with --resolve PATTERN=ADDR"},
       {"dns_error", "the destination's name does not resolve: check the route's domain, or serve with --resolve PATTERN=ADDR"},
-      {"dns_timeout", "the resolver does not answer: check the network and /etc/resolv.conf"},
       {"connection_refused", "nothing listens at the destination: is the workspace running, and its proxy?"},
       {"connection_timeout", "the destination does not answer: is the workspace awake, is a VPN or firewall in between?"},
       {"connection_terminated", "the destination closed the connection before it answered: look at the workspace's own log"},
