@@ -220,7 +220,7 @@ TEST_CASE("contexts are made, shown, changed and released") {
   CHECK(fixture.ask("PATCH", "/v1/contexts/" + id, R"({})").status == 400);
   CHECK(fixture.ask("PATCH", "/v1/contexts/" + id, R"({"label":"x"})").status == 400);
   CHECK(fixture.ask("PATCH", "/v1/contexts/ctx-0-0", R"({"route":null})").status == 404);
-  CHECK(fixture.instance.settled_calls == 3);
+  CHECK(fixture.instance.settled_calls == 6);
 
   fixture.make_context(R"({"webContentsId":3})");
   const std::string other = fixture.make_context(R"({"webContentsId":4})");
