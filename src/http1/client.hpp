@@ -35,7 +35,7 @@ class ClientConnection final : public http::Stream, private Half {
   Task<Result<void>> write_head(const http::Head& head, http::Next next) override;
   Task<Result<void>> write_body(std::string_view bytes, http::Next next, const http::Fields* trailers) override;
   void reset(Errc why) noexcept override;
-  void cancel_on_abort(http::Stream*) override {}
+  void cancel_on_abort(http::Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override { return take_transport(); }
 
  private:

@@ -119,7 +119,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     if (transport_) transport_->abort(make_error(why, "the exchange was given up"), hard);
   }
 
-  void cancel_on_abort(http::Stream* other) override {
+  void cancel_on_abort(http::Abortable* other) override {
     other_ = other;
     grace_.cancel();
     if (!other) return transport_->on_hang_up(nullptr, nullptr);
@@ -297,7 +297,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   }
 
   void cancel_other() {
-    if (http::Stream* other = std::exchange(other_, nullptr)) other->reset(Errc::cancelled);
+    if (http::Abortable* other = std::exchange(other_, nullptr)) other->reset(Errc::cancelled);
   }
 
   std::string_view scheme_;
@@ -306,7 +306,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   Head request_;
   ResponseForm form_;
   std::string protocol_, websocket_key_;
-  http::Stream* other_ = nullptr;
+  http::Abortable* other_ = nullptr;
   unsigned empty_lines_ = 0;  // in front of the next request, so far
   bool responded_ = false, expects_continue_ = false, connect_ = false;
   bool just_answered_ = false;  // and nothing was waited for since

@@ -54,6 +54,7 @@ class Exchange final : public Active {
   Task<Result<void>> send_body(http::Stream& upstream);
   Task<Result<void>> respond(http::Stream& upstream);
   Task<void> refuse(Refusal refusal);
+  Task<void> fail(Error error);  // tells the client, as far as it can still be told
   void prepare_request();
   bool may_retry(const Error& error) const;
   void finish();
@@ -66,7 +67,7 @@ class Exchange final : public Active {
   net::Authority target_;
   std::shared_ptr<const Plan> plan_;
   policy::ContextPtr planned_for_;  // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
-  http::Stream* upstream_ = nullptr;
+  http::Abortable* upstream_ = nullptr;  // the stream there, or the wait for a connection
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;
   bool tunnel_ = false, responded_ = false;
