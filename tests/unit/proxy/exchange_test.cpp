@@ -36,7 +36,7 @@ class ClientStream final : public http::Stream {
   }
   Task<Result<void>> write_body(std::string_view, Next, const http::Fields*) override { co_return Result<void>{}; }
   void reset(Errc) noexcept override { ++resets; }
-  void cancel_on_abort(http::Stream*) override {}
+  void cancel_on_abort(http::Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override {
     became_tunnel = true;
     return std::move(pair.near);
