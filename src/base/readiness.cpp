@@ -96,21 +96,14 @@ struct Waits : std::enable_shared_from_this<Waits> {
   Waits(boost::asio::io_context& context, Pollable& watched) : descriptor(context, watched.fd), pollable(&watched) {}
   ~Waits() { descriptor.release(); }  // the socket closes it
 
-  void await_readable() {
-    if (std::exchange(reading, true)) return;
-    descriptor.async_wait(Descriptor::wait_read, [self = shared_from_this()](const boost::system::error_code&) {
-      self->reading = false;
+  void start(Descriptor::wait_type what, bool Waits::*waiting, Event Pollable::*flag) {
+    if (std::exchange(this->*waiting, true)) return;
+    descriptor.async_wait(what, [self = shared_from_this(), what, waiting, flag](const boost::system::error_code&) {
+      (*self).*waiting = false;
       Pollable* const woken = self->pollable;
       if (!woken) return;
-      woken->readable.set();
-      if (woken->on_readable) woken->on_readable(woken->readable_argument);
-    });
-  }
-  void await_writable() {
-    if (std::exchange(writing, true)) return;
-    descriptor.async_wait(Descriptor::wait_write, [self = shared_from_this()](const boost::system::error_code&) {
-      self->writing = false;
-      if (self->pollable) self->pollable->writable.set();
+      (woken->*flag).set();
+      if (what == Descriptor::wait_read && woken->on_readable) woken->on_readable(woken->readable_argument);
     });
   }
   Descriptor descriptor;
@@ -120,12 +113,12 @@ struct Waits : std::enable_shared_from_this<Waits> {
 
 void Pollable::await_readable() {
   readable.clear();
-  waits->await_readable();
+  waits->start(Descriptor::wait_read, &Waits::reading, &Pollable::readable);
 }
 
 void Pollable::await_writable() {
   writable.clear();
-  waits->await_writable();
+  waits->start(Descriptor::wait_write, &Waits::writing, &Pollable::writable);
 }
 
 struct Readiness::State {
