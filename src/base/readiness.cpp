@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <system_error>
 #endif
 
@@ -21,24 +22,22 @@ using Descriptor = boost::asio::posix::stream_descriptor;
 
 struct Readiness::State {
   explicit State(boost::asio::io_context& context)
-      : epoll(epoll_create1(EPOLL_CLOEXEC)), bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), queue(context) {
+      : epoll(epoll_create1(EPOLL_CLOEXEC)), bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), queue(std::in_place, context) {
     if (epoll < 0 || bell < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
     add(bell, EPOLLIN | EPOLLET, nullptr);  // never read: every write is an edge
-    queue.assign(epoll);
+    queue->assign(epoll);
   }
   ~State() {
     close(epoll);
     close(bell);
   }
   void add(int descriptor, std::uint32_t events, void* pointer) {
-    epoll_event event{};
-    event.events = events;
-    event.data.ptr = pointer;
+    epoll_event event{events, {pointer}};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0)
       throw std::system_error(errno, std::generic_category(), "epoll_ctl");
   }
   const int epoll, bell;
-  Descriptor queue;  // the epoll descriptor: readable when something in it is ready
+  std::optional<Descriptor> queue;  // the epoll descriptor: readable when something in it is ready
   bool armed = false;
   int next = 0, count = 0;
   std::array<epoll_event, 256> batch;
@@ -47,7 +46,10 @@ struct Readiness::State {
 Readiness::Readiness(boost::asio::io_context& context) : state_(std::make_unique<State>(context)) {}
 Readiness::~Readiness() = default;
 
-void Readiness::detach() { state_->queue.release(); }
+void Readiness::detach() {
+  state_->queue->release();
+  state_->queue.reset();
+}
 
 void Readiness::watch(Pollable& pollable) { state_->add(pollable.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &pollable); }
 
@@ -67,7 +69,7 @@ void Readiness::unwatch(Pollable& pollable) noexcept {
 
 void Readiness::arm() {
   if (std::exchange(state_->armed, true)) return;
-  state_->queue.async_wait(Descriptor::wait_read, [state = state_.get()](const boost::system::error_code& failed) {
+  state_->queue->async_wait(Descriptor::wait_read, [state = state_.get()](const boost::system::error_code& failed) {
     if (!failed) state->armed = false;  // when it has failed the state may be gone
   });
 }
