@@ -43,7 +43,7 @@ class EventSubscription::Gone final : public http::Stream {
   Task<Result<void>> write_body(std::string_view, http::Next, const http::Fields*) override {
     co_return make_error(Errc::unsupported);
   }
-  void cancel_on_abort(http::Stream*) override {}
+  void cancel_on_abort(http::Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override { return nullptr; }
 
  private:

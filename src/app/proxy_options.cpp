@@ -12,6 +12,7 @@ proxy::Options proxy_options(const Settings& settings) {
   options.http2.limits = options.http1.limits;
   options.http2.max_body = settings.max_body;
   options.http2.head_timeout = settings.header_timeout;
+  options.http2.send_timeout = settings.send_timeout;
   options.http2.idle_timeout = settings.idle_timeout;
   options.offer_http2 = settings.http2;
   options.intercept = settings.intercept;

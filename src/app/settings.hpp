@@ -47,6 +47,7 @@ struct Settings {
   milliseconds tls_timeout{10'000};
   milliseconds response_timeout{120'000};
   milliseconds header_timeout{10'000};
+  milliseconds send_timeout{120'000};
   milliseconds idle_timeout{120'000};
   milliseconds ping_interval{15'000};
   std::size_t max_header = 64 * 1024;

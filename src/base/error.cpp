@@ -25,10 +25,26 @@ std::string_view name_of(Errc code) {
     case Errc::loop: return "loop";
     case Errc::cancelled: return "cancelled";
     case Errc::limit: return "limit";
+    case Errc::busy: return "busy";
     case Errc::config: return "config";
     case Errc::system: return "system";
   }
   return "unknown";
+}
+
+Remedy Error::remedy() const {
+  if (side == Side::downstream) return Remedy::change;
+  switch (code) {
+    case Errc::refused:
+    case Errc::unreachable:
+    case Errc::dns:
+    case Errc::connect_timeout:
+    case Errc::tls:
+    case Errc::certificate: return Remedy::elsewhere;
+    default: break;
+  }
+  if (!retryable) return Remedy::none;
+  return untouched ? Remedy::resend : Remedy::repeat;
 }
 
 Error from_errno(int number, std::string_view doing) {

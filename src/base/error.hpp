@@ -25,18 +25,32 @@ enum class Errc : std::uint8_t {
   loop,         // the destination is this process
   cancelled,    // given up by our side: the other end of the exchange is gone
   limit,        // a configured limit on connections or streams
+  busy,         // the peer takes no more for now: a limit of its own
   config,       // refused settings or arguments
   system,       // the operating system refused: detail says what
 };
 
 enum class Side : std::uint8_t { local, downstream, upstream };
 
+// What whoever has sent a request may do about the error that it ended in.
+enum class Remedy : std::uint8_t {
+  none,       // nothing: the peer may have acted on it, or has said what is to be said
+  repeat,     // send it once more over a new connection: the peer may have acted on it, but twice is like once (RFC 9110
+              // section 9.2.2)
+  resend,     // ... whatever it is, and whoever sends it, the client too: the peer has not acted on it
+  elsewhere,  // there is no connection: another address, or another time
+  change,     // it is the client's fault: another request
+};
+
 struct Error {
   Errc code = Errc::system;
   Side side = Side::local;
-  bool retryable = false;    // the peer cannot have acted on the request
+  bool retryable = false;    // the request may be sent once more over a new connection
   std::uint16_t status = 0;  // the HTTP status that says it best, where the code alone does not
   std::string detail;        // for people; never holds a secret
+  bool untouched = false;    // with `retryable`: the peer cannot have acted on the request
+
+  Remedy remedy() const;
 };
 
 template <class T = void>

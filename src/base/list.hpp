@@ -23,6 +23,10 @@ class Link {
     next_->previous_ = this;
     other.next_ = this;
   }
+  void link_before(Link& other) {
+    unlink();
+    link_after(*other.previous_);
+  }
   Link* next() const { return next_; }
 
  private:

@@ -89,7 +89,7 @@ std::string_view text_of(Name name) { return kNames[static_cast<std::size_t>(nam
 Fields::Entry Fields::appended(std::string_view name, std::string_view value, Name known) {
   Entry entry{};
   entry.name_at = static_cast<std::uint32_t>(text_.size());
-  entry.name_size = static_cast<std::uint32_t>(name.size()) & 0xffffff;
+  entry.name_size = static_cast<std::uint32_t>(name.size()) & 0x7fffff;
   entry.value_at = static_cast<std::uint32_t>(text_.size() + name.size());
   entry.value_size = static_cast<std::uint32_t>(value.size());
   entry.known = known;
@@ -105,7 +105,10 @@ Fields::Entry Fields::appended(std::string_view name, std::string_view value, Na
   return entry;
 }
 
-void Fields::add(std::string_view name, std::string_view value, Name known) { entries_.push_back(appended(name, value, known)); }
+void Fields::add(std::string_view name, std::string_view value, Name known, bool secret) {
+  entries_.push_back(appended(name, value, known));
+  entries_.back().secret = secret ? 1 : 0;
+}
 
 void Fields::set(Name name, std::string_view value) {
   for (std::size_t i = 0; i < entries_.size(); ++i)
@@ -129,6 +132,11 @@ void Fields::set(std::string_view name, std::string_view value) {
       return;
     }
   add(name, value, Name::other);
+}
+
+void Fields::mark_secret(std::string_view name) {
+  for (Entry& entry : entries_)
+    if (equal_ignoring_case(field(entry).name, name)) entry.secret = 1;
 }
 
 void Fields::replace(std::size_t index, std::string_view value) {
@@ -172,7 +180,7 @@ std::size_t Fields::count(Name name) const {
 void Fields::index(std::size_t name_at, std::size_t name_size, std::size_t value_at, std::size_t value_size) {
   Entry entry{};
   entry.name_at = static_cast<std::uint32_t>(name_at);
-  entry.name_size = static_cast<std::uint32_t>(name_size) & 0xffffff;
+  entry.name_size = static_cast<std::uint32_t>(name_size) & 0x7fffff;
   entry.value_at = static_cast<std::uint32_t>(value_at);
   entry.value_size = static_cast<std::uint32_t>(value_size);
   entry.known = name_of({text_.data() + name_at, name_size});

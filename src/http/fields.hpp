@@ -60,6 +60,7 @@ class Fields {
   struct Field {
     std::string_view name, value;
     Name known;
+    bool secret = false;  // never to be indexed by HPACK (RFC 7541 section 6.2.3)
   };
 
   void clear() { text_.clear(), entries_.clear(); }
@@ -71,10 +72,11 @@ class Fields {
 
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
   void add(Name name, std::string_view value) { add(text_of(name), value, name); }
-  void add(std::string_view name, std::string_view value, Name known);  // known: name_of(name)
+  void add(std::string_view name, std::string_view value, Name known, bool secret = false);  // known: name_of(name)
   // Replaces the first line of that name and removes the others; adds one where there is none.
   void set(Name name, std::string_view value);
   void set(std::string_view name, std::string_view value);
+  void mark_secret(std::string_view name);  // all lines of that name
   // Changes one line's value.
   void replace(std::size_t index, std::string_view value);
   void remove(Name name);
@@ -111,11 +113,15 @@ class Fields {
  private:
   struct Entry {
     std::uint32_t name_at, value_at, value_size;
-    std::uint32_t name_size : 24;  // a header of 1 MB may be one name
+    std::uint32_t name_size : 23;  // a header of 1 MB may be one name
+    std::uint32_t secret : 1;
     Name known : 8;
   };
   Field field(const Entry& entry) const {
-    return {{text_.data() + entry.name_at, entry.name_size}, {text_.data() + entry.value_at, entry.value_size}, entry.known};
+    return {{text_.data() + entry.name_at, entry.name_size},
+            {text_.data() + entry.value_at, entry.value_size},
+            entry.known,
+            entry.secret != 0};
   }
   Entry appended(std::string_view name, std::string_view value, Name known);
 

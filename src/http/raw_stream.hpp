@@ -16,7 +16,7 @@ class RawStream final : public Stream {
   Task<Result<void>> write_head(const Head& head, Next next) override;
   Task<Result<void>> write_body(std::string_view bytes, Next next, const Fields* trailers) override;
   void reset(Errc why) noexcept override;
-  void cancel_on_abort(Stream*) override {}
+  void cancel_on_abort(Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override { return std::move(transport_); }
 
  private:

@@ -62,7 +62,16 @@ enum class Next : std::uint8_t {
   end,    // nothing: the message is complete
 };
 
-class Stream {
+// What is under way and can be given up.
+class Abortable {
+ public:
+  virtual void reset(Errc why) noexcept = 0;
+
+ protected:
+  ~Abortable() = default;
+};
+
+class Stream : public Abortable {
  public:
   virtual ~Stream() = default;
 
@@ -81,10 +90,13 @@ class Stream {
   virtual Task<Result<void>> write_body(std::string_view bytes, Next next, const Fields* trailers = nullptr) = 0;
 
   // Ends the exchange at once: waits on this side fail, the peer sees an abort unless both messages were complete.
-  virtual void reset(Errc why) noexcept = 0;
+  void reset(Errc why) noexcept override = 0;
+  // Server: ends it in a way that says that nobody has acted on the request, so that the client may send it again by itself.
+  // False, and nothing is done, where the protocol has none.
+  virtual bool decline() { return false; }
 
   // While set, a client that goes away resets `other` with Errc::cancelled; null ends it. Server streams only.
-  virtual void cancel_on_abort(Stream* other) = 0;
+  virtual void cancel_on_abort(Abortable* other) = 0;
 
   // The bytes of a tunnel as a transport, once its response head is written. The stream is spent afterwards.
   virtual std::unique_ptr<net::Transport> into_transport() = 0;

@@ -27,14 +27,15 @@ class ClientConnection final : public http::Stream, private Half {
   // While idle: `callback` once when the peer hangs up, or after `timeout`. Null ends it.
   void watch_idle(void (*callback)(void*), void* argument, milliseconds timeout);
 
-  // --- http::Stream. Errors of a connection that was reused and had not said a byte are `retryable` where the request is idempotent. ---
+  // --- http::Stream. Errors of a connection that was reused and had not said a byte are `retryable` where the request is
+  // idempotent. ---
   Task<Result<http::Head*>> read_head() override;
   Task<Result<http::Body>> read_body() override;
   bool body_ready() const override { return pull_ready(); }
   Task<Result<void>> write_head(const http::Head& head, http::Next next) override;
   Task<Result<void>> write_body(std::string_view bytes, http::Next next, const http::Fields* trailers) override;
   void reset(Errc why) noexcept override;
-  void cancel_on_abort(http::Stream*) override {}
+  void cancel_on_abort(http::Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override { return take_transport(); }
 
  private:

@@ -116,7 +116,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     if (transport_) transport_->abort(make_error(why, "the exchange was given up"), hard);
   }
 
-  void cancel_on_abort(http::Stream* other) override {
+  void cancel_on_abort(http::Abortable* other) override {
     other_ = other;
     grace_.cancel();
     if (!other) return transport_->on_hang_up(nullptr, nullptr);
@@ -276,7 +276,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   }
 
   void cancel_other() {
-    if (http::Stream* other = std::exchange(other_, nullptr)) other->reset(Errc::cancelled);
+    if (http::Abortable* other = std::exchange(other_, nullptr)) other->reset(Errc::cancelled);
   }
 
   std::string_view scheme_;
@@ -285,7 +285,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   Head request_;
   ResponseForm form_;
   std::string protocol_, websocket_key_;
-  http::Stream* other_ = nullptr;
+  http::Abortable* other_ = nullptr;
   bool responded_ = false, expects_continue_ = false, connect_ = false;
   bool draining_ = false, idle_ = true, linger_ = false, timed_out_ = false;
   Deadline deadline_{[](void* self) {

@@ -28,9 +28,14 @@ std::size_t ClientConnection::room() const {
   if (spent()) return 0;
   nghttp2_session* const session = const_cast<ClientConnection*>(this)->session().get();
   if (nghttp2_session_get_next_stream_id(session) > static_cast<std::uint32_t>(kLastId)) return 0;
-  const std::size_t most =
-      settled_ ? nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) : std::size_t{1};
-  return most > live() ? most - live() : 0;
+  const std::size_t allowed = most();
+  return allowed > live() ? allowed - live() : 0;
+}
+
+std::size_t ClientConnection::most() const {
+  nghttp2_session* const session = const_cast<ClientConnection*>(this)->session().get();
+  const std::size_t told = nghttp2_session_get_remote_settings(session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  return settled_ ? std::min(told, learned_) : 1;
 }
 
 bool ClientConnection::extended_connect() const {
@@ -55,10 +60,11 @@ void ClientConnection::shut_down() {
 }
 
 void ClientConnection::on_settings() {
-  if (std::exchange(settled_, true)) return;
-  alive_.cancel();
-  if (live() > 0) alive_.after(options().ping_interval);
-  else idle_.after(options().idle_timeout);
+  if (!std::exchange(settled_, true)) {
+    alive_.cancel();
+    if (live() > 0) alive_.after(options().ping_interval);
+  }
+  rest();
   changed_(argument_);
 }
 
@@ -69,11 +75,15 @@ void ClientConnection::on_goaway() {
 }
 
 void ClientConnection::stream_gone() {
-  if (live() == 0) {
-    if (going_away_) finish();
-    else idle_.after(options().idle_timeout);
-  }
+  rest();
   changed_(argument_);
+}
+
+// Nobody uses it now. One that takes no streams is of no use later either: the next request shall see what a new one says.
+void ClientConnection::rest() {
+  if (live() != 0 || over()) return;
+  if (going_away_ || (settled_ && most() == 0)) finish();
+  else idle_.after(options().idle_timeout);
 }
 
 void ClientConnection::check_alive() {

@@ -16,6 +16,12 @@ class ClientConnection final : public Connection {
 
   // How many more streams it takes now. One, until the peer has said how many.
   std::size_t room() const;
+  // How many streams it takes, as far as that is known; 0: none for now, the peer says.
+  std::size_t most() const;
+  // What the peer says that it takes and what it does take need not be the same: a refusal tells, and each stream that ends well
+  // allows another one.
+  std::size_t learned() const { return learned_; }
+  void learn(std::size_t most) { learned_ = std::min(learned_, std::max(most, std::size_t{1})); }
   // The peer's SETTINGS have come.
   bool settled() const { return settled_; }
   // It takes no more streams, now or later.
@@ -45,12 +51,19 @@ class ClientConnection final : public Connection {
   void on_goaway() override;
   void on_ping_answer() override {}
   void stream_gone() override;
+  void stream_done() override {
+    if (learned_ != kUnlimited) ++learned_;
+  }
+  void stream_refused() override { learn(open_streams()); }
   void failed(const Error& error) override { failure_ = error; }
   void check_alive();
+  void rest();
 
   void (*changed_)(void*);
   void* argument_;
   bool settled_ = false, going_away_ = false, asked_ = false;
+  static constexpr std::size_t kUnlimited = SIZE_MAX;
+  std::size_t learned_ = kUnlimited;
   std::uint64_t heard_before_ = 0;
   Error failure_;
   Deadline alive_{[](void* self) { static_cast<ClientConnection*>(self)->check_alive(); }, this};

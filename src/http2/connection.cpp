@@ -24,6 +24,12 @@ void Connection::output(std::string_view head, Stream& stream, std::size_t lengt
   stream.output(out_, length);
 }
 
+std::size_t Connection::open_streams() const {
+  std::size_t count = 0;
+  for (Link* link = streams_.next(); link != &streams_; link = link->next()) count += static_cast<Stream*>(link)->open_ ? 1 : 0;
+  return count;
+}
+
 Task<void> Connection::run_loops() {
   Scope writing;
   want_write();
@@ -117,7 +123,9 @@ Task<void> Connection::write_loop() {
         co_return;
       }
       if (out_.empty()) break;
+      stalled_.after(options().send_timeout);
       auto written = co_await net::write_all(*transport_, out_.view());
+      stalled_.cancel();
       out_.clear();
       if (!written) {
         if (!broken_) broken_ = written.error();

@@ -2,6 +2,7 @@
 // in the frame of run().
 #pragma once
 
+#include "http2/held.hpp"
 #include "http2/stream.hpp"
 
 namespace cmux::http2 {
@@ -21,6 +22,7 @@ class Connection : private Driver {
   HeadWriter& writer() { return writer_; }
   // Streams that exist, closed ones that are still in use among them.
   std::size_t live() const { return live_; }
+  std::size_t open_streams() const;
 
  protected:
   friend class Stream;
@@ -37,6 +39,8 @@ class Connection : private Driver {
   // After each read: what came is to be acted on.
   virtual void received() {}
   virtual void stream_gone() {}
+  virtual void stream_done() {}     // with both messages complete
+  virtual void stream_refused() {}  // by the peer, which takes no more
   virtual void failed(const Error&) {}
 
   // --- Driver ---
@@ -49,6 +53,7 @@ class Connection : private Driver {
   bool enough() const override;
   void output(std::string_view head, Stream& stream, std::size_t length) override;
 
+  Held held_;
   std::size_t head_bytes_ = 0;   // of the requests at work
   std::int64_t widened_ = 0;     // what the streams' windows have grown by
   std::uint64_t heard_ = 0;      // reads that brought something
@@ -70,6 +75,8 @@ class Connection : private Driver {
   bool over_ = false;      // nothing more is read
   bool hopeless_ = false;  // ... nor sent
   std::optional<Error> broken_;
+  Deadline stalled_{
+      [](void* self) { static_cast<Connection*>(self)->abort(make_error(Errc::timeout, "the peer does not read")); }, this};
   Deadline farewell_{[](void* self) {
                        static_cast<Connection*>(self)->transport_->abort(make_error(Errc::timeout, "the peer does not read"),
                                                                          true);

@@ -46,7 +46,7 @@ void HeadReader::start(Block block) {
   head_.version = 20;
   head_.fields.reserve(480, 16);
   host_.clear(), cookies_.clear();
-  has_host_ = false;
+  has_host_ = secret_cookies_ = false;
   decoded_ = size_ = lines_ = 0;
   refused_.reset();
 }
@@ -65,7 +65,7 @@ void HeadReader::recycle(http::Head head) {
   if (spare_.size() < kSpare && head.fields.capacity() + head.path.capacity() <= kSpareSize) spare_.push_back(std::move(head));
 }
 
-void HeadReader::line(std::string_view name, std::string_view value, const http::Limits& limits) {
+void HeadReader::line(std::string_view name, std::string_view value, const http::Limits& limits, bool secret) {
   decoded_ += name.size() + value.size() + kLineOverhead;
   if (refused_) return;
   const bool path = name == ":path";
@@ -95,6 +95,7 @@ void HeadReader::line(std::string_view name, std::string_view value, const http:
       if (block_ != Block::request) break;
       if (!cookies_.empty()) cookies_ += "; ";
       cookies_ += value;
+      secret_cookies_ = secret_cookies_ || secret;
       return;
     case Name::content_length: {
       if (block_ == Block::trailers) return;
@@ -118,7 +119,7 @@ void HeadReader::line(std::string_view name, std::string_view value, const http:
     default: break;
   }
   if (block_ == Block::trailers && !http::allowed_in_trailers({name, value, known})) return;
-  head_.fields.add(name, value, known);
+  head_.fields.add(name, value, known, secret);
 }
 
 void HeadReader::pseudo(std::string_view name, std::string_view value) {
@@ -141,7 +142,7 @@ Result<void> HeadReader::finish(bool end) {
 Result<void> HeadReader::finish_request(bool end) {
   if (refused_) return *refused_;
   head_.end = end || head_.is_connect();  // what follows a CONNECT is a tunnel, not a body
-  if (!cookies_.empty()) head_.fields.add(Name::cookie, cookies_);
+  if (!cookies_.empty()) head_.fields.add(http::text_of(Name::cookie), cookies_, Name::cookie, secret_cookies_);
   if (has_host_) {
     if (head_.authority.empty()) head_.authority = host_;
     else if (!http::equal_ignoring_case(head_.authority, host_))
@@ -165,11 +166,11 @@ Result<void> HeadReader::finish_request(bool end) {
 
 // --- writing ----------------------------------------------------------------------------------------------------------------
 
-void HeadWriter::add(std::string_view name, std::string_view value) {
-  // nghttp2 does not write to what it copies.
+void HeadWriter::add(std::string_view name, std::string_view value, bool secret) {
+  // nghttp2 takes Authorization and short cookies for secrets itself. It does not write to what it copies.
   lines_.push_back({reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data())),
                     reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-                    NGHTTP2_NV_FLAG_NONE});
+                    static_cast<std::uint8_t>(secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE)});
 }
 
 void HeadWriter::add_number(std::string_view name, std::uint64_t number) {
@@ -182,14 +183,14 @@ void HeadWriter::add_fields(const http::Fields& fields, Name without) {
   for (const auto field : fields) {
     if (field.known == without) continue;
     if (field.known != Name::cookie || !may_split(field.value)) {
-      add(field.name, field.value);
+      add(field.name, field.value, field.secret || field.known == Name::proxy_authorization);
       continue;
     }
     // Crumbs compress better than a line that changes with every cookie (section 8.2.3).
     std::string_view rest = field.value;
     while (true) {
       const std::size_t end = rest.find("; ");
-      add(field.name, rest.substr(0, end));
+      add(field.name, rest.substr(0, end), field.secret);
       if (end == std::string_view::npos) break;
       rest.remove_prefix(end + 2);
     }

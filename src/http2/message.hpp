@@ -18,12 +18,15 @@ class HeadReader {
   enum class Block : std::uint8_t { request, response, trailers };
 
   void start(Block block);
-  void line(std::string_view name, std::string_view value, const http::Limits& limits);
+  // `secret`: it came as one that must never be indexed, and is to be sent on as such (RFC 7541 section 6.2.3).
+  void line(std::string_view name, std::string_view value, const http::Limits& limits, bool secret = false);
   // The block is complete; `end`: it ended the message too. The head of a request or response (also kept in head()), or why it is
   // to be refused, with the status to answer.
   Result<void> finish(bool end);
   // A decoded size that no honest peer reaches: the rest of the block is not worth looking at.
   bool hopeless(const http::Limits& limits) const { return decoded_ > 16 * limits.head; }
+
+  std::size_t decoded() const { return decoded_; }
 
   Block block() const { return block_; }
   http::Head& head() { return head_; }
@@ -39,7 +42,7 @@ class HeadReader {
   http::Head head_;
   std::vector<http::Head> spare_;
   std::string host_, cookies_;
-  bool has_host_ = false;
+  bool has_host_ = false, secret_cookies_ = false;
   std::size_t decoded_ = 0, size_ = 0, lines_ = 0;
   std::optional<Error> refused_;
 };
@@ -56,7 +59,7 @@ class HeadWriter {
   std::size_t size() const { return lines_.size(); }
 
  private:
-  void add(std::string_view name, std::string_view value);
+  void add(std::string_view name, std::string_view value, bool secret = false);
   void add_number(std::string_view name, std::uint64_t number);
   void add_fields(const http::Fields& fields, http::Name without);
 

@@ -13,14 +13,14 @@ using http::Body;
 using http::Head;
 using http::Next;
 
-constexpr std::int64_t kMostWidened = 32 * 1024 * 1024;  // what all windows of a connection may have grown by
-constexpr unsigned kMostInterim = 4;                     // responses that the connection has not taken yet
-constexpr std::size_t kMostHeads = 64;                   // interim responses that nobody has read
+constexpr unsigned kMostInterim = 4;    // responses that the connection has not taken yet
+constexpr std::size_t kMostHeads = 64;  // interim responses that nobody has read
 
 std::uint32_t code_of(Errc why, bool server, bool tunnel) {
   switch (why) {
     case Errc::cancelled:
     case Errc::timeout: return NGHTTP2_CANCEL;
+    case Errc::limit: return NGHTTP2_ENHANCE_YOUR_CALM;
     case Errc::malformed: return server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_PROTOCOL_ERROR;
     case Errc::too_large: return server ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
     case Errc::reset:
@@ -48,6 +48,7 @@ Stream::~Stream() {
     // A complete response needs no more of its request (RFC 9113 section 8.1).
     submit_reset(!is_server() ? NGHTTP2_CANCEL : end_sent_ ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR);
   }
+  connection_.held_.set(holder_, 0);
   unlink();
   connection_.head_bytes_ -= head_size_;
   connection_.widened_ -= window_ - connection_.options().stream_window;
@@ -65,16 +66,18 @@ void Stream::begin_head() {
   connection_.reader().start(!first_head_ ? Block::trailers : is_server() ? Block::request : Block::response);
 }
 
-bool Stream::line(std::string_view name, std::string_view value) {
+bool Stream::line(std::string_view name, std::string_view value, bool secret) {
   HeadReader& reader = connection_.reader();
-  reader.line(name, value, connection_.options().limits);
+  reader.line(name, value, connection_.options().limits, secret);
   if (!reader.hopeless(connection_.options().limits)) return true;
+  connection_.session().charge_decoded(reader.decoded());
   if (auto read = reader.finish(false); !is_server() && !read) fail(read.error());
   return false;
 }
 
 void Stream::end_head(bool end) {
   HeadReader& reader = connection_.reader();
+  connection_.session().charge_decoded(reader.decoded());
   auto read = reader.finish(end);
   if (!first_head_ && !read) {
     submit_reset(is_server() ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_CANCEL);
@@ -133,6 +136,7 @@ bool Stream::receive(std::string_view bytes) {
   received_ += bytes.size();
   in_.append(bytes);
   readable_.set();
+  account();
   return true;
 }
 
@@ -152,16 +156,21 @@ void Stream::malformed(std::string_view why) {
 void Stream::closed(std::uint32_t code) {
   open_ = false;
   writable_.set();
-  if (code == NGHTTP2_NO_ERROR && in_end_ && end_sent_) return;
+  if (code == NGHTTP2_NO_ERROR && in_end_ && end_sent_) return connection_.stream_done();
   if (code == NGHTTP2_PROTOCOL_ERROR && !reset_received_ && !reset_sent_) malformed({});  // nghttp2 has reset it
-  Error error = make_error(Errc::reset, fmt::format("the stream was reset ({})", name_of_code(code)));
-  error.retryable = unprocessed_ || code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
+  // Node, for one, says ENHANCE_YOUR_CALM when it takes no more. That it has not looked at the request is not said by it.
+  const bool busy = !is_server() && reset_received_ && (code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_ENHANCE_YOUR_CALM);
+  Error error = make_error(busy ? Errc::busy : Errc::reset, fmt::format("the stream was reset ({})", name_of_code(code)));
+  error.untouched = unprocessed_ || code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
+  error.retryable = error.untouched || (busy && idempotent_ && first_head_);
   if (code == NGHTTP2_HTTP_1_1_REQUIRED) connection_.http1_required_ = true;
+  if (busy) connection_.stream_refused();
   fail(std::move(error));
 }
 
 void Stream::lost(Error error) {
   // Like a kept HTTP/1 connection that turns out closed: the request was on its way when the connection went.
+  error.untouched = !is_server() && unprocessed_;
   if (!is_server()) error.retryable = unprocessed_ || (idempotent_ && id_ > 1 && connection_.heard_ == heard_before_);
   open_ = false;
   reset_after_head_ = 0;
@@ -176,6 +185,8 @@ void Stream::fail(Error error) {
   error_ = std::move(error);
   source_ = {};
   out_.release();
+  account();
+  watch(true);
   cancel_other();
   if (on_hang_up_) std::exchange(on_hang_up_, nullptr)(hang_up_argument_);
 }
@@ -183,6 +194,7 @@ void Stream::fail(Error error) {
 // A HEADERS frame is on its way: interim ones first, then the final one.
 void Stream::head_sent() {
   writable_.set();
+  watch(true);
   if (interim_unsent_ > 0) {
     --interim_unsent_;
   } else if (head_written_) {
@@ -219,6 +231,8 @@ void Stream::output(Buffer& out, std::size_t length) {
   out.append(source_.substr(0, length - held));
   source_.remove_prefix(length - held);
   writable_.set();
+  account();
+  watch(true);
 }
 
 // --- reading ------------------------------------------------------------------------------------------------------------------
@@ -245,12 +259,6 @@ Task<Result<Head*>> Stream::read_head() {
   co_return &message_;
 }
 
-void Stream::expire() {
-  submit_reset(NGHTTP2_CANCEL);
-  fail(Error{Errc::timeout, Side::upstream, false, 504,
-             fmt::format("no response in {} s", connection_.options().response_timeout.count() / 1000.0)});
-}
-
 Task<Result<Body>> Stream::read_body() {
   give_credit(reading_.size());
   reading_.clear();
@@ -262,26 +270,12 @@ Task<Result<Body>> Stream::read_body() {
     co_await readable_;
   }
   std::swap(in_, reading_);
+  account();
   const std::uint64_t most = connection_.options().max_body;
   if (is_server() && !connect_ && most != 0 && received_ > most) co_return body_too_large(most);
   Body body{reading_.view(), in_end_, nullptr};
   if (in_end_ && !trailers_.empty()) body.trailers = &trailers_;
   co_return body;
-}
-
-// What was read may come again. A reader who waits for more keeps up: what bounds the stream is its window, which then grows.
-void Stream::give_credit(std::size_t size) {
-  if (!open_ || size == 0) return;
-  nghttp2_session* const session = connection_.session().get();
-  nghttp2_session_consume_stream(session, id_, size);
-  const auto window = static_cast<std::uint64_t>(window_);
-  const std::int32_t wider = std::min(window_ * 4, connection_.options().most_window);
-  if (in_.empty() && received_ > 2 * window && wider > window_ && connection_.widened_ + wider - window_ <= kMostWidened) {
-    connection_.widened_ += wider - window_;
-    window_ = wider;
-    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, id_, window_);
-  }
-  connection_.want_write();
 }
 
 void Stream::interrupt_body(bool on) {
@@ -315,6 +309,7 @@ Task<Result<void>> Stream::write_head(const Head& head, Next next) {
     outcome = nghttp2_submit_response(session, id_, lines.data(), lines.size(), end ? nullptr : &provider);
   }
   if (outcome != 0) co_return make_error(Errc::system, nghttp2_strerror(outcome));
+  watch(false);
   connection_.want_write();
   co_return Result<void>{};
 }
@@ -331,7 +326,7 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
       nghttp2_submit_request(connection_.session().get(), nullptr, lines.data(), lines.size(), end ? nullptr : &provider, this);
   if (id < 0) {
     Error error = make_error(Errc::closed, nghttp2_strerror(id));
-    error.retryable = true;
+    error.retryable = error.untouched = true;
     fail(error);
     co_return error;
   }
@@ -345,12 +340,14 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
 
 void Stream::send_more() {
   if (std::exchange(deferred_, false) && open_) nghttp2_session_resume_data(connection_.session().get(), id_);
+  account();
+  watch(false);
   connection_.want_write();
 }
 
 Task<Result<void>> Stream::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
   if (failed_ || !open_) co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
-  if (late_.armed()) late_.after(connection_.options().response_timeout);
+  if (!is_server() && late_.armed()) late_.after(connection_.options().response_timeout);
   const bool end = next == Next::end;
   if (end && trailers) out_trailers_ = *trailers;
   if (out_.size() + bytes.size() <= kHeld) {
@@ -394,6 +391,13 @@ void Stream::reset(Errc why) noexcept {
   fail(make_error(why, "the exchange was given up"));
 }
 
+bool Stream::decline() {
+  if (failed_ || head_written_) return false;
+  submit_reset(NGHTTP2_REFUSED_STREAM);
+  fail(make_error(Errc::busy, "nobody has taken the request"));
+  return true;
+}
+
 void Stream::submit_reset(std::uint32_t code) {
   // Once: nghttp2 takes a request that still waits back at the first, and a second one would go out for a stream that never was.
   if (!open_ || std::exchange(reset_sent_, true)) return;
@@ -401,13 +405,13 @@ void Stream::submit_reset(std::uint32_t code) {
   connection_.want_write();
 }
 
-void Stream::cancel_on_abort(http::Stream* other) {
+void Stream::cancel_on_abort(http::Abortable* other) {
   other_ = other;
   if (other && failed_) cancel_other();
 }
 
 void Stream::cancel_other() {
-  if (http::Stream* other = std::exchange(other_, nullptr)) other->reset(Errc::cancelled);
+  if (http::Abortable* other = std::exchange(other_, nullptr)) other->reset(Errc::cancelled);
 }
 
 std::unique_ptr<net::Transport> Stream::into_transport() { return make_stream_transport(*this); }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/list.hpp"
+#include "http2/held.hpp"
 #include "http2/message.hpp"
 #include "http2/session.hpp"
 
@@ -31,7 +32,8 @@ class Stream final : public http::Stream, public Link {
   Task<Result<void>> write_head(const http::Head& head, http::Next next) override;
   Task<Result<void>> write_body(std::string_view bytes, http::Next next, const http::Fields* trailers) override;
   void reset(Errc why) noexcept override;
-  void cancel_on_abort(http::Stream* other) override;
+  bool decline() override;
+  void cancel_on_abort(http::Abortable* other) override;
   std::unique_ptr<net::Transport> into_transport() override;
 
   // Server: until the peer has all of the response, or the stream has ended otherwise.
@@ -46,7 +48,7 @@ class Stream final : public http::Stream, public Link {
 
   // --- from the session ---
   void begin_head();
-  bool line(std::string_view name, std::string_view value);  // false: not worth going on
+  bool line(std::string_view name, std::string_view value, bool secret);  // false: not worth going on
   void end_head(bool end);
   bool receive(std::string_view bytes);  // false: nobody wants them
   void end_body();
@@ -61,7 +63,17 @@ class Stream final : public http::Stream, public Link {
   // Everything that is not complete fails.
   void fail(Error error);
   void head_sent();
-  void end_sent() { end_sent_ = true, writable_.set(); }
+  void end_sent() {
+    end_sent_ = true;
+    writable_.set();
+    watch(true);
+  }
+  // Counts what is held, which may have changed.
+  void account();
+  // It holds more than is good: what was not read is gone, the stream with it.
+  void shed();
+  // Server: gives the client its time for what waits for it; anew where it has taken some.
+  void watch(bool progress);
   void take_request(Result<void> read, bool end);
   void take_response(bool end);
   Task<Result<void>> write_request(const http::Head& head, bool end);
@@ -104,11 +116,12 @@ class Stream final : public http::Stream, public Link {
   http::Fields trailers_, out_trailers_;
   Buffer in_, reading_;  // arrived; given to the reader
   std::uint64_t received_ = 0;
+  Holder holder_{*this};
   Buffer out_;               // to be sent: first this
   std::string_view source_;  // ... then this, of a writer that waits
   Error error_;
   Event readable_, writable_;
-  http::Stream* other_ = nullptr;        // see cancel_on_abort()
+  http::Abortable* other_ = nullptr;     // see cancel_on_abort()
   void (*on_hang_up_)(void*) = nullptr;  // of the transport, where it is one
   void* hang_up_argument_ = nullptr;
   Deadline late_{[](void* self) { static_cast<Stream*>(self)->expire(); }, this};

@@ -60,6 +60,7 @@ class StreamTransport final : public net::Transport {
     }
     const std::size_t count = in.view().copy(into.data(), into.size());
     in.consume(count);
+    stream_.account();
     if (in.empty()) in.release();
     stream_.give_credit(count);
     return net::Io::moved(count);

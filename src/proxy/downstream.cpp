@@ -112,9 +112,9 @@ Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr
 Task<void> serve_tls(Worker& worker, std::unique_ptr<net::Transport> transport, std::string host, Entrance& entrance) {
   transport = co_await accept_tls(worker, std::move(transport), std::move(host));
   if (!transport) co_return;
-  // Who does not say "h2" in ALPN may still know beforehand, but nobody speaks TLS inside TLS.
-  Protocol protocol = Protocol::http2;
-  if (transport->alpn() != "h2") protocol = co_await first_protocol(worker, *transport);
+  // The first bytes decide, whatever ALPN said: who did not say "h2" may know beforehand, and Go says it to an https proxy and
+  // then speaks HTTP/1. Nobody speaks TLS inside TLS.
+  const Protocol protocol = co_await first_protocol(worker, *transport);
   if (protocol != Protocol::http1 && protocol != Protocol::http2) co_return;
   co_await serve_requests(worker, std::move(transport), entrance, protocol);
 }

@@ -231,7 +231,10 @@ void Exchange::prepare_request() {
   bool internal = false;
   for (const auto field : fields) internal = internal || field.known >= Name::x_cmux_host_override;
   if (internal) fields.remove_if([](const http::Fields::Field& field) { return field.known >= Name::x_cmux_host_override; });
-  for (const auto& [name, value] : plan_->headers) fields.set(name, value);
+  for (const auto& [name, value] : plan_->headers) {
+    fields.set(name, value);
+    fields.mark_secret(name);  // a token, more often than not
+  }
   request_->authority = plan_->authority;
   request_->scheme = plan_->origin.tls ? "https" : "http";
   if (!plan_->path_prefix.empty() && request_->path.starts_with('/')) request_->path.insert(0, plan_->path_prefix);
@@ -247,9 +250,15 @@ Task<void> Exchange::forward() {
   wanted.checked = !request_->is_idempotent() || !request_->end;
   wanted.timed = record_ != nullptr;
   while (true) {
-    auto lease = co_await worker_.pool().acquire(plan_->origin, wanted);
+    upstream::Claim claim;
+    upstream_ = &claim;
+    downstream_.cancel_on_abort(&claim);
+    if (cancelled_) cancel(*cancelled_);
+    auto lease = co_await worker_.pool().acquire(plan_->origin, wanted, &claim);
+    downstream_.cancel_on_abort(nullptr);
+    upstream_ = nullptr;
     if (!lease) {
-      co_await refuse(refusal_of(lease.error()));
+      co_await fail(lease.error());
       co_return;
     }
     if (record_) {
@@ -271,22 +280,32 @@ Task<void> Exchange::forward() {
       ++worker_.count().retried;
       continue;
     }
-    if (error.code == Errc::cancelled) {
-      // The client has gone, or the context: nobody is left to be told.
-      if (record_) record_->error = name_of(error.code);
-      downstream_.reset(error.code);
-    } else if (responded_) {
-      if (record_) record_->error = name_of(error.code), record_->detail = error.detail;
-      if (!cancelled_) co_await downstream_.write_body({}, Next::later);  // what was held back to go out with more
-      downstream_.reset(error.code);
-    } else {
-      co_await refuse(refusal_of(error));
-    }
+    co_await fail(error);
     co_return;
   }
 }
 
-bool Exchange::may_retry(const Error& error) const { return error.retryable && !responded_ && replayable_ && !cancelled_; }
+Task<void> Exchange::fail(Error error) {
+  const bool told = responded_;
+  if (record_ && (told || error.code == Errc::cancelled)) record_->error = name_of(error.code), record_->detail = error.detail;
+  if (error.code == Errc::cancelled) {
+    // The client has gone, or the context: nobody is left to be told.
+    downstream_.reset(error.code);
+  } else if (told) {
+    if (!cancelled_) co_await downstream_.write_body({}, Next::later);  // what was held back to go out with more
+    downstream_.reset(error.code);
+  } else if (error.code == Errc::busy && error.remedy() == Remedy::resend && downstream_.decline()) {
+    ++worker_.count().failed;
+    if (record_) record_->status = 503, record_->error = name_of(error.code), record_->detail = error.detail;
+  } else {
+    co_await refuse(refusal_of(error));
+  }
+}
+
+bool Exchange::may_retry(const Error& error) const {
+  const Remedy remedy = error.remedy();
+  return (remedy == Remedy::repeat || remedy == Remedy::resend) && !responded_ && replayable_ && !cancelled_;
+}
 
 Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
   http::Stream& upstream = lease.stream();

@@ -51,6 +51,7 @@ class Exchange final : public Active {
   Task<Result<void>> send_body(http::Stream& upstream);
   Task<Result<void>> respond(http::Stream& upstream);
   Task<void> refuse(Refusal refusal);
+  Task<void> fail(Error error);  // tells the client, as far as it can still be told
   void prepare_request();
   bool may_retry(const Error& error) const;
   void finish();
@@ -62,7 +63,7 @@ class Exchange final : public Active {
   SessionPtr session_;
   net::Authority target_;
   std::shared_ptr<const Plan> plan_;
-  http::Stream* upstream_ = nullptr;
+  http::Abortable* upstream_ = nullptr;  // the stream there, or the wait for a connection
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;
   bool tunnel_ = false, responded_ = false;

@@ -53,6 +53,7 @@ Refusal refusal_of(const Error& error) {
     case Errc::too_large: return {502, "http_response_header_section_size", error.detail};
     case Errc::loop: return {508, "proxy_loop_detected", error.detail};
     case Errc::limit: return {503, "connection_limit_reached", error.detail};
+    case Errc::busy: return {503, "destination_unavailable", error.detail};
     case Errc::cancelled: return {503, "connection_terminated", error.detail};
     case Errc::unsupported: return {501, "http_request_error", error.detail};
     case Errc::config:
@@ -84,6 +85,7 @@ Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const 
   if (!refusal.detail.empty()) status += "; details=" + structured_string(refusal.detail);
   head.fields.add(http::Name::proxy_status, status);
   head.fields.add("Cache-Control", "no-store");
+  if (refusal.status == 503) head.fields.add("Retry-After", "1");
   head.content_length = body.size();
   if (request && request->method == "HEAD") co_return co_await stream.write_head(head, http::Next::end);
   auto written = co_await stream.write_head(head, http::Next::soon);

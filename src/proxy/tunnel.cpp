@@ -64,6 +64,7 @@ class RawTunnel final : public Active, public http::Drainable {
 
   void cancel(Errc why) noexcept override {
     cancelled_ = true;
+    claim_.reset(why);
     client_.abort(make_error(why, "the context was released or its route changed"), true);
     if (far_) far_->reset(why);
     progress_.set();
@@ -138,13 +139,14 @@ class RawTunnel final : public Active, public http::Drainable {
 
   void give_up() {
     given_up_ = true;
+    claim_.reset(Errc::cancelled);
     if (lease_) lease_.stream().reset(Errc::cancelled);
   }
 
   Task<Result<void>> open() {
     upstream::Wanted wanted;
     wanted.checked = true;  // what a tunnel carries cannot be sent twice
-    auto lease = co_await worker_.pool().acquire(plan_.origin, wanted);
+    auto lease = co_await worker_.pool().acquire(plan_.origin, wanted, &claim_);
     if (!lease) co_return lease.error();
     if (given_up_ || cancelled_) co_return make_error(Errc::cancelled);
     lease_ = std::move(*lease);
@@ -153,7 +155,7 @@ class RawTunnel final : public Active, public http::Drainable {
     head.method = "CONNECT";
     head.authority = target_.text();
     head.end = true;
-    for (const auto& [name, value] : plan_.headers) head.fields.add(name, value);
+    for (const auto& [name, value] : plan_.headers) head.fields.add(name, value, http::name_of(name), true);
     auto written = co_await stream.write_head(head, http::Next::end);
     if (!written) co_return written.error();
     auto answer = co_await stream.read_head();
@@ -168,6 +170,7 @@ class RawTunnel final : public Active, public http::Drainable {
   const net::Authority& target_;
   net::Transport& client_;  // near_'s
   http::RawStream near_;
+  upstream::Claim claim_;
   upstream::Lease lease_;
   http::Stream* far_ = nullptr;  // lease_'s, once the tunnel stands
   std::optional<Error> error_;

@@ -1,4 +1,4 @@
-// Place: what the pool knows of one origin, and its connections there.
+// Place: what the pool knows of one origin, and its connections there. Who uses one holds it.
 #pragma once
 
 #include "upstream/pool.hpp"
@@ -7,52 +7,82 @@ namespace cmux::upstream {
 
 struct Kept {
   Pool* pool;
-  Place* place;
+  std::shared_ptr<Place> place;
   std::uint64_t serial;
   http1::ClientConnection connection;
 };
 
 struct Shared {
-  Shared(std::unique_ptr<net::Transport> transport, const http2::Options& options, Place& at, std::uint64_t number)
-      : serial(number), connection(std::move(transport), options, changed, &at) {}
-  static void changed(void* place);
+  Shared(std::unique_ptr<net::Transport> transport, const http2::Options& options, std::shared_ptr<Place> at,
+         std::uint64_t number)
+      : place(std::move(at)), serial(number), connection(std::move(transport), options, changed, this) {}
+  static void changed(void* shared);
+  std::shared_ptr<Place> place;
   std::uint64_t serial;
   http2::ClientConnection connection;
 };
 
-// Somebody who waits for a connection that another is opening, or for the peer to say how many streams it takes.
+// Somebody who waits for a connection that another is opening, for the peer to say how many streams it takes, or for one to be
+// free.
 struct Waiter : Link {
   Event woken;
   std::optional<Error> failed;
+  bool queued = false;  // it was on the list before
+};
+
+// A connection that is being opened for somebody, who may leave meanwhile. It is opened all the same: others wait for it.
+struct Attempt {
+  Event over;
+  bool done = false, abandoned = false;
+  std::optional<Error> failed;
+  Lease lease;
 };
 
 struct Place {
+  static constexpr std::size_t kMostShared = 64;  // connections of HTTP/2; a peer that needs more makes requests wait
+
   Origin origin;
   std::vector<std::unique_ptr<Kept>> idle;  // the last one was used most recently
   std::vector<std::shared_ptr<Shared>> shared;
-  Link waiting;
+  Link waiting;              // first come, first served
   bool opening = false;      // a connection that may turn out HTTP/2
   bool http1 = false;        // it chose HTTP/1.1 though offered HTTP/2, the last time
   bool needs_http1 = false;  // it said so (HTTP_1_1_REQUIRED)
   bool no_upgrades = false;  // its HTTP/2 does not take extended CONNECT
   bool h2c = false;
 
-  // A connection whose room is not known yet.
-  bool unsettled(const Wanted& wanted) const {
-    for (const auto& one : shared)
-      if (one->serial > wanted.newer_than && !one->connection.spent() && !one->connection.settled()) return true;
-    return false;
+  // Whether another connection of HTTP/2 would help: not while one is being opened or has not said how many streams it takes, nor
+  // where one takes none at all, nor past the limit.
+  bool may_open(std::uint64_t newer_than) const {
+    std::size_t count = 0;
+    for (const auto& one : shared) {
+      if (one->serial <= newer_than || one->connection.spent()) continue;
+      if (++count >= kMostShared || !one->connection.settled() || one->connection.most() == 0) return false;
+    }
+    return !opening;
   }
-  void wake(const Error* failed = nullptr) {
-    while (waiting.next() != &waiting) {
+  void wake(std::size_t count, const Error* failed = nullptr) {
+    for (; count > 0 && waiting.next() != &waiting; --count) {
       auto& waiter = static_cast<Waiter&>(*waiting.next());
       waiter.unlink();
       if (failed) waiter.failed = *failed;
       waiter.woken.set();
     }
   }
+  // As many as can go on now: into the room that there is, and one to open another connection.
+  void wake_some() {
+    if (waiting.next() == &waiting) return;
+    if (needs_http1 || http1) return wake(SIZE_MAX);
+    std::size_t count = may_open(0) ? 1 : 0;
+    for (const auto& one : shared) {
+      if (one->connection.http1_required()) return wake(SIZE_MAX);
+      count += std::min(one->connection.room(), kMostAtOnce);
+    }
+    wake(count);
+  }
+  static constexpr std::size_t kMostAtOnce = 100'000;
 };
 
-inline void Shared::changed(void* place) { static_cast<Place*>(place)->wake(); }
+inline void Shared::changed(void* shared) { static_cast<Shared*>(shared)->place->wake_some(); }
 
 }  // namespace cmux::upstream

@@ -28,43 +28,81 @@ std::string Origin::text() const {
 }
 
 Pool::Pool(net::Resolver& resolver, const PoolOptions& options) : resolver_(resolver), options_(options) {}
-Pool::~Pool() = default;
-
-Place& Pool::place_of(const Origin& origin) {
-  auto& place = places_[origin];
-  if (!place) {
-    place = std::make_unique<Place>();
-    place->origin = origin;
-    const auto listed = [&](const std::string& pattern) { return net::matches_glob(pattern, origin.host); };
-    place->h2c = origin.h2c || (!origin.tls && std::any_of(options_.h2c_hosts.begin(), options_.h2c_hosts.end(), listed));
-  }
-  return *place;
+Pool::~Pool() {
+  for (auto& [origin, place] : places_) place->idle.clear();
 }
 
-Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted) {
-  Place& place = place_of(origin);
+std::shared_ptr<Place> Pool::place_of(const Origin& origin) {
+  if (const auto found = places_.find(origin); found != places_.end()) return found->second;
+  if (places_.size() >= sweep_at_) {
+    std::erase_if(places_, [](const auto& entry) { return entry.second.use_count() == 1; });
+    sweep_at_ = std::max(sweep_at_, 2 * places_.size());
+  }
+  auto place = std::make_shared<Place>();
+  place->origin = origin;
+  const auto listed = [&](const std::string& pattern) { return net::matches_glob(pattern, origin.host); };
+  place->h2c = origin.h2c || (!origin.tls && std::any_of(options_.h2c_hosts.begin(), options_.h2c_hosts.end(), listed));
+  return places_[origin] = std::move(place);
+}
+
+Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted, Claim* claim) {
+  const std::shared_ptr<Place> place = place_of(origin);
+  if (wanted.checked && !place->shared.empty()) {
+    // News of a closed connection may be there already: its reader runs first.
+    for (const auto& one : place->shared) one->connection.look();
+    co_await Yield{};
+  }
   Lease lease;
+  if (take_shared(*place, wanted, lease) || take_kept(*place, wanted, lease)) co_return std::move(lease);
+  Claim unclaimed;
+  auto waited = co_await wait(place, wanted, claim ? *claim : unclaimed);
+  // Whatever this one was woken for and has not taken is the next one's.
+  place->wake_some();
+  co_return waited;
+}
+
+Task<Result<Lease>> Pool::wait(std::shared_ptr<Place> place, Wanted wanted, Claim& claim) {
+  Lease lease;
+  Waiter waiter;
+  Deadline late(
+      [](void* argument) {
+        auto& self = *static_cast<Waiter*>(argument);
+        self.unlink();
+        self.failed = make_error(Errc::limit, "no stream has become free in time");
+        self.woken.set();
+      },
+      &waiter);
+  late.after(options_.http2.response_timeout);
   for (int tries = 0;;) {
-    if (wanted.checked && std::exchange(wanted.checked, false) && !place.shared.empty()) {
-      // News of a closed connection may be there already: its reader runs first.
-      for (const auto& one : place.shared) one->connection.look();
-      co_await Yield{};
-      wanted.checked = true;
-    }
-    if (take_shared(place, wanted, lease) || take_kept(place, wanted, lease)) co_return std::move(lease);
-    const Offer offer = offer_to(place, wanted);
-    if (offer == Offer::http1 || !(place.opening || place.unsettled(wanted))) {
-      auto opened = co_await open(place, offer, wanted, lease);
-      if (!opened) co_return opened.error();
-      if (lease) co_return std::move(lease);
+    if (claim.given_up_) co_return make_error(Errc::cancelled, "the client has gone");
+    if (waiter.failed) co_return upstream_error(*waiter.failed, place->origin);
+    if (take_shared(*place, wanted, lease) || take_kept(*place, wanted, lease)) co_return std::move(lease);
+    const Offer offer = offer_to(*place, wanted);
+    if (offer == Offer::http1 || place->may_open(wanted.newer_than)) {
       // An upgrade, on a connection that is to say first whether it takes them. One that says so and has no room is no use.
-      if (++tries < 3) continue;
-      co_return upstream_error(make_error(Errc::limit, "new connections take no streams"), origin);
+      if (++tries > 3) co_return upstream_error(make_error(Errc::limit, "new connections take no streams"), place->origin);
+      auto attempt = std::make_shared<Attempt>();
+      scope_.spawn(open(place, offer, wanted, attempt));
+      claim.waits_ = &attempt->over;
+      while (!attempt->done && !claim.given_up_) {
+        attempt->over.clear();
+        co_await attempt->over;
+      }
+      claim.waits_ = nullptr;
+      attempt->abandoned = true;
+      if (claim.given_up_) continue;
+      if (attempt->failed) co_return *attempt->failed;
+      if (attempt->lease) co_return std::move(attempt->lease);
+      continue;
     }
-    Waiter waiter;
-    waiter.link_after(place.waiting);
+    waiter.woken.clear();
+    // Who was woken and came too late stays in front.
+    if (std::exchange(waiter.queued, true)) waiter.link_after(place->waiting);
+    else waiter.link_before(place->waiting);
+    claim.waits_ = &waiter.woken;
     co_await waiter.woken;
-    if (waiter.failed) co_return *waiter.failed;
+    claim.waits_ = nullptr;
+    waiter.unlink();
   }
 }
 
@@ -109,54 +147,62 @@ bool Pool::take_kept(Place& place, const Wanted& wanted, Lease& lease) {
   return false;
 }
 
-// Opens a connection, and takes it for the lease: but for one of HTTP/2 that an upgrade is meant for.
-Task<Result<void>> Pool::open(Place& place, Offer offer, const Wanted& wanted, Lease& lease) {
+// Opens a connection, and takes it for the lease: but for one of HTTP/2 that an upgrade is meant for, or that nobody waits for
+// any more.
+Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, std::shared_ptr<Attempt> attempt) {
   // Where the protocol is known to be HTTP/1.1 everybody opens connections of their own.
-  const bool alone = offer == Offer::h2c || (offer == Offer::both && !place.http1);
+  const bool alone = offer == Offer::h2c || (offer == Offer::both && !place->http1);
   // Even where connecting throws, nobody may be left waiting for it.
   struct Opener {
-    Place* place;
+    Place& place;
+    Attempt& attempt;
+    bool alone;
     ~Opener() {
-      if (!place) return;
-      place->opening = false;
-      place->wake();
+      attempt.done = true;
+      attempt.over.set();
+      if (!alone) return;
+      place.opening = false;
+      if (attempt.failed) place.wake(SIZE_MAX, &*attempt.failed);
+      else place.wake_some();
     }
-  } opener{alone ? &place : nullptr};
-  if (alone) place.opening = true;
+  } opener{*place, *attempt, alone};
+  if (alone) place->opening = true;
+  Lease& lease = attempt->lease;
   auto transport =
-      co_await connect(place.origin, offer == Offer::both ? kBoth : kHttp1, wanted.timed ? &lease.opening_ : nullptr);
+      co_await connect(place->origin, offer == Offer::both ? kBoth : kHttp1, wanted.timed ? &lease.opening_ : nullptr);
   if (!transport) {
-    const Error error = transport.error();
-    if (alone) place.wake(&error);
-    co_return error;
+    attempt->failed = transport.error();
+    co_return;
   }
   const std::uint64_t serial = opened_;
   if (offer == Offer::h2c || (*transport)->alpn() == "h2") {
-    place.http1 = false;
+    place->http1 = false;
     auto shared = std::make_shared<Shared>(std::move(*transport), options_.http2, place, serial);
-    place.shared.push_back(shared);
-    if (!wanted.upgrade) {
+    for (const auto& one : place->shared) shared->connection.learn(one->connection.learned());
+    place->shared.push_back(shared);
+    if (!wanted.upgrade && !attempt->abandoned) {
       lease.shared_ = shared;
       lease.stream_ = shared->connection.open();
       lease.serial_ = serial;
     }
     scope_.spawn(run_shared(std::move(shared)));
   } else {
-    if (offer == Offer::both) place.http1 = true;
-    lease.kept_.reset(new Kept{this, &place, serial, http1::ClientConnection(std::move(*transport), options_.http1)});
+    if (offer == Offer::both) place->http1 = true;
+    if (attempt->abandoned) co_return;
+    lease.kept_.reset(new Kept{this, place, serial, http1::ClientConnection(std::move(*transport), options_.http1)});
     lease.serial_ = serial;
   }
-  co_return Result<void>{};
 }
 
 Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
-  Place& place = *static_cast<Place*>(shared->connection.owner());
+  Place& place = *shared->place;
   co_await shared->connection.run();
   place.needs_http1 = place.needs_http1 || shared->connection.http1_required();
   std::erase(place.shared, shared);
   // Who waits for the first word of a peer that never said one would only wait for the next one like it.
   const Error error = upstream_error(shared->connection.failure(), place.origin);
-  place.wake(shared->connection.settled() ? nullptr : &error);
+  if (shared->connection.settled()) place.wake_some();
+  else place.wake(SIZE_MAX, &error);
 }
 
 Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, std::string_view alpn, Opening* opening) {
@@ -218,7 +264,7 @@ std::size_t Pool::idle_count() const {
 
 void Pool::clear() {
   for (auto& [origin, place] : places_) {
-    place->idle.clear();
+    place->idle.clear();  // places_ holds the place
     for (const auto& one : place->shared) one->connection.shut_down();
   }
 }
@@ -226,6 +272,8 @@ void Pool::clear() {
 Task<void> Pool::close() {
   for (auto& [origin, place] : places_) {
     place->idle.clear();
+    const Error error = make_error(Errc::cancelled, "shutting down");
+    place->wake(SIZE_MAX, &error);
     for (const auto& one : place->shared) one->connection.close(make_error(Errc::cancelled, "shutting down"));
   }
   co_await scope_.join();

@@ -42,6 +42,7 @@ class Pool;
 struct Place;
 struct Kept;    // an HTTP/1.1 connection
 struct Shared;  // an HTTP/2 connection
+struct Attempt;
 
 // A connection, or a share in one, for one exchange. Going out of scope gives it back, or closes it where it cannot be used
 // again.
@@ -76,6 +77,20 @@ struct Wanted {
   bool timed = false;            // fill in Opening's times
 };
 
+// A request's claim to a connection, which it can give up while it waits: acquire() then returns Errc::cancelled.
+class Claim final : public http::Abortable {
+ public:
+  void reset(Errc) noexcept override {
+    given_up_ = true;
+    if (waits_) waits_->set();
+  }
+
+ private:
+  friend class Pool;
+  bool given_up_ = false;
+  Event* waits_ = nullptr;
+};
+
 class Pool {
  public:
   Pool(net::Resolver& resolver, const PoolOptions& options);
@@ -83,11 +98,13 @@ class Pool {
   Pool(const Pool&) = delete;
 
   // Errors carry side upstream. Of requests that come together for an origin that may speak HTTP/2 one opens the connection, and
-  // the others wait for it.
-  Task<Result<Lease>> acquire(const Origin& origin, Wanted wanted);
+  // the others wait for it; so they do where all streams are taken and there are connections enough, each as long as for a
+  // response.
+  Task<Result<Lease>> acquire(const Origin& origin, Wanted wanted, Claim* claim = nullptr);
 
   std::size_t idle_count() const;
   std::size_t opened() const { return opened_; }
+  std::size_t places() const { return places_.size(); }
   // Closes what is idle.
   void clear();
   // Closes everything, and returns when the pool's own coroutines have ended. To be called before the end.
@@ -97,11 +114,12 @@ class Pool {
   friend class Lease;
   enum class Offer : std::uint8_t { http1, both, h2c };
 
-  Place& place_of(const Origin& origin);
+  std::shared_ptr<Place> place_of(const Origin& origin);
   Offer offer_to(const Place& place, const Wanted& wanted) const;
   bool take_shared(Place& place, const Wanted& wanted, Lease& lease);
   bool take_kept(Place& place, const Wanted& wanted, Lease& lease);
-  Task<Result<void>> open(Place& place, Offer offer, const Wanted& wanted, Lease& lease);
+  Task<Result<Lease>> wait(std::shared_ptr<Place> place, Wanted wanted, Claim& claim);
+  Task<void> open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, std::shared_ptr<Attempt> attempt);
   Task<Result<std::unique_ptr<net::Transport>>> connect(const Origin& origin, std::string_view alpn, Opening* opening);
   Task<void> run_shared(std::shared_ptr<Shared> shared);
   void keep(std::unique_ptr<Kept> kept);
@@ -109,7 +127,9 @@ class Pool {
 
   net::Resolver& resolver_;
   const PoolOptions& options_;
-  std::map<Origin, std::unique_ptr<Place>> places_;  // never removed: leases point at them
+  // Those that nobody uses are removed when there are twice as many as the last time.
+  std::map<Origin, std::shared_ptr<Place>> places_;
+  std::size_t sweep_at_ = 64;
   std::unique_ptr<tls::ClientContext> tls_;
   Scope scope_;
   std::uint64_t opened_ = 0;

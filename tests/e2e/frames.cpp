@@ -182,9 +182,11 @@ void Endpoint::decode(std::uint32_t stream, bool end) {
     const ssize_t used = nghttp2_hd_inflate_hd2(inflater_.get(), &line, &flags, at, left, 1);
     if (used < 0) FAIL("a header block that cannot be decoded: " << nghttp2_strerror(static_cast<int>(used)));
     at += used, left -= static_cast<std::size_t>(used);
-    if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
+    if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
       lines.emplace_back(std::string(reinterpret_cast<const char*>(line.name), line.namelen),
                          std::string(reinterpret_cast<const char*>(line.value), line.valuelen));
+      if ((line.flags & NGHTTP2_NV_FLAG_NO_INDEX) != 0) streams[stream].never_indexed += lines.back().first + " ";
+    }
     if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) break;
   }
   nghttp2_hd_inflate_end_headers(inflater_.get());

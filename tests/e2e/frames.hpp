@@ -65,6 +65,7 @@ struct Frame {
 struct Message {
   std::vector<Lines> heads;  // interim ones, the final one, trailers
   std::string body;
+  std::string never_indexed;  // names of fields that came so (RFC 7541 section 6.2.3), a blank behind each
   bool ended = false;
   std::optional<std::uint32_t> reset;  // RST_STREAM's code
   int resets = 0;

@@ -243,7 +243,7 @@ TEST_CASE("h2 upstream: what it has surely not acted on is asked once more on a 
 TEST_CASE("h2 upstream: other codes and ends are a 502, asked once") {
   Setup setup;
   for (std::uint32_t code = kNoError; code <= kInadequateSecurity; ++code) {
-    if (code == kRefusedStream) continue;
+    if (code == kRefusedStream || code == kEnhanceYourCalm) continue;
     INFO("code " << code);
     Upstream upstream;
     Client client = setup.ask(upstream);
@@ -266,6 +266,73 @@ TEST_CASE("h2 upstream: other codes and ends are a 502, asked once") {
     check_error(client.read_response(), 502, "connection_terminated", "127.0.0.1");
     CHECK_FALSE(upstream.is_asked(0ms));
   }
+}
+
+TEST_CASE("h2 upstream: a limit of its own is met by asking once more where that does no harm, and else told") {
+  Setup setup;
+  const bool post = GENERATE(false, true);
+  CAPTURE(post);
+  Upstream upstream;
+  Client client = setup.ask(post ? setup.post(upstream) : setup.get(upstream));
+  ServerSide first(upstream);
+  REQUIRE(first.request() == 1);
+  if (post) CHECK(first.until([&] { return first.streams[1].ended; }));
+  first.send(reset(1, kEnhanceYourCalm));  // which does not say that the request was not acted on
+  if (!post) {
+    ServerSide second(upstream);
+    REQUIRE(second.request() == 1);
+    second.send(reset(1, kEnhanceYourCalm));
+    const Response response = client.read_response();
+    check_error(response, 503, "destination_unavailable", "ENHANCE_YOUR_CALM");
+    CHECK(response.header("Retry-After") == "1");
+  } else {
+    check_error(client.read_response(), 503, "destination_unavailable", "ENHANCE_YOUR_CALM");
+  }
+  CHECK_FALSE(upstream.is_asked(0ms));
+}
+
+TEST_CASE("h2 upstream: a client that can ask again is told that nobody has acted on its request") {
+  Setup setup;
+  Upstream upstream;
+  ClientSide client(setup.proxy.port());
+  client.send(headers(1, request(setup.context, "/", "GET", fmt::format("127.0.0.1:{}", upstream.port()))));
+  ServerSide first(upstream);
+  REQUIRE(first.request() == 1);
+  first.send(reset(1, kRefusedStream));
+  ServerSide second(upstream);
+  REQUIRE(second.request() == 1);
+  const bool acted = GENERATE(false, true);
+  CAPTURE(acted);
+  second.send(reset(1, acted ? kEnhanceYourCalm : kRefusedStream));
+  const Message& message = client.message(1);
+  CHECK(message.reset.value_or(99) == (acted ? 99u : std::uint32_t{kRefusedStream}));
+  CHECK(message.status() == (acted ? 503 : 0));
+  CHECK_FALSE(client.code);
+}
+
+TEST_CASE("h2 upstream: what it was seen to refuse is learned, and more connections carry the rest") {
+  Setup setup;
+  Upstream upstream;
+  const std::string authority = fmt::format("127.0.0.1:{}", upstream.port());
+  ClientSide client(setup.proxy.port());
+  client.send(headers(1, request(setup.context, "/", "GET", authority)));
+  ServerSide first(upstream, settings({{kMaxStreams, 100}}));
+  REQUIRE(first.request() == 1);
+  first.exchange_pings();
+  for (std::uint32_t id = 3; id <= 7; id += 2) client.send(headers(id, request(setup.context, "/", "GET", authority)));
+  for (std::uint32_t id = 3; id <= 7; id += 2) REQUIRE(first.request() == id);
+  first.send(reset(5, kEnhanceYourCalm) + reset(7, kEnhanceYourCalm));  // two at once are what it takes
+  ServerSide second(upstream, settings({{kMaxStreams, 100}}));
+  REQUIRE(second.request() == 1);
+  second.exchange_pings();
+  REQUIRE(second.request() == 3);
+  client.send(headers(9, request(setup.context, "/", "GET", authority)));
+  ServerSide third(upstream, settings({{kMaxStreams, 100}}));
+  REQUIRE(third.request() == 1);
+  for (ServerSide* server : {&first, &second})
+    for (std::uint32_t id = 1; id <= 3; id += 2) server->send(headers(id, kOk));
+  third.send(headers(1, kOk));
+  for (std::uint32_t id = 1; id <= 9; id += 2) CHECK(client.message(id).status() == 200);
 }
 
 TEST_CASE("h2 upstream: GOAWAY lets what it took end, and the next request goes elsewhere") {

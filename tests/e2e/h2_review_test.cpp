@@ -18,25 +18,30 @@ std::string upgrade(const Upstream& upstream, const Context& context) {
 
 }  // namespace
 
-TEST_CASE(
-    "h2 review: a context is released, or the proxy stopped, while a request whose client has left waits for its connection") {
+TEST_CASE("h2 review: a client that leaves, and a context that is released, end the wait for a connection") {
   Upstream silent;  // takes the connection, and says nothing to the TLS handshake
-  Proxy proxy({"--resolve", fmt::format("*.cmux.test=127.0.0.1:{}", silent.port()), "--tls-timeout", "2s", "--threads", "1"});
+  Proxy proxy({"--resolve", fmt::format("*.cmux.test=127.0.0.1:{}", silent.port()), "--tls-timeout", "1h", "--threads", "1"});
   const Context context =
       proxy.context({"--dedicated-port", "--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test"});
   const auto open_requests = [&] { return number_in(proxy.api("GET", "/v1/status").json().at("requests").as_object(), "open"); };
-  {
-    ClientSide client(static_cast<std::uint16_t>(number_in(context.json, "dedicatedPort")),
-                      settings() + headers(1, without(request(context, "/"), "proxy-authorization")));
-    Peer peer = silent.accept();
-    client.client.close();
-    REQUIRE(eventually([&] {
-      return number_in(proxy.api("GET", "/v1/status").json().at("connections").as_object(), "open") <= 1 && open_requests() == 1;
-    }));
-    CHECK(proxy.cli({"ctx", "release", context.id}).exit == 0);
-    CHECK(proxy.process().running());
-    CHECK(eventually([&] { return open_requests() == 0; }));
-  }
+  const auto port = static_cast<std::uint16_t>(number_in(context.json, "dedicatedPort"));
+  const Lines lines = without(request(context, "/"), "proxy-authorization");
+  // One opens the connection, the others wait for it; over both protocols.
+  ClientSide first(port, settings() + headers(1, lines) + headers(3, lines));
+  Peer peer = silent.accept();
+  Client http1(port);
+  http1.send("GET http://localhost:3000/ HTTP/1.1\r\nHost: localhost:3000\r\n\r\n");
+  ClientSide last(port, settings() + headers(1, lines));
+  REQUIRE(eventually([&] { return open_requests() == 4; }));
+  first.send(reset(1));
+  CHECK(eventually([&] { return open_requests() == 3; }));
+  first.client.close();
+  CHECK(eventually([&] { return open_requests() == 2; }));
+  http1.abort();
+  CHECK(eventually([&] { return open_requests() == 1; }));
+  CHECK_FALSE(silent.is_asked(0ms));  // the one connection is for all of them
+  CHECK(proxy.cli({"ctx", "release", context.id}).exit == 0);
+  CHECK(eventually([&] { return open_requests() == 0; }));
   CHECK(proxy.process().running());
 }
 
@@ -154,6 +159,28 @@ TEST_CASE("h2 review: a status below 100 is none") {
     server->send(headers(server->request(), {{":status", status}}));
     CHECK(client.read_response().status == 502);
   }
+}
+
+TEST_CASE("h2 review: a route's fields, and what a client never indexes, are never indexed upstream") {
+  Proxy proxy({"--threads", "1"});
+  Upstream upstream;
+  const Context context =
+      proxy.context({"--cmux-proxy-origin", fmt::format("h2c://127.0.0.1:{}", upstream.port()), "--morph-id", "abc", "--scope",
+                     "base", "--domain-suffix", "cmux.test", "--header", "X-Token: secret"});
+  Client client = proxy.connect();
+  client.send(request_text("GET", "http://localhost:3000/", context, "X-Plain: 1\r\nAuthorization: Basic eDp5\r\n"));
+  ServerSide server(upstream);
+  REQUIRE(server.request() == 1);
+  const std::string names = " " + server.streams[1].never_indexed;
+  INFO(names);
+  CHECK(names.find(" x-token ") != std::string::npos);
+  CHECK(names.find(" authorization ") != std::string::npos);
+  CHECK(names.find(" x-plain ") == std::string::npos);
+  // A literal that is never indexed (RFC 7541 section 6.2.3), next to plain ones.
+  const Lines lines = request(context, "/");
+  ClientSide h2(proxy.port(), settings() + frame(kHeaders, kWhole, 1, block(lines) + "\x10\x03x-s\x01y"));
+  REQUIRE(server.request() == 3);
+  CHECK((" " + server.streams[3].never_indexed).find(" x-s ") != std::string::npos);
 }
 
 TEST_CASE("h2 review: who requires HTTP/1.1 gets it") {

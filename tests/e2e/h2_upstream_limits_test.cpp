@@ -141,6 +141,69 @@ TEST_CASE("h2 upstream: with one stream at a time the next request gets a connec
   CHECK_FALSE(setup.upstream.is_asked(0ms));
 }
 
+namespace {
+
+std::int64_t opened(const Setup& setup) {
+  const std::string text = setup.proxy.api("GET", "/metrics").body;
+  const std::string_view name = "\ncmuxproxy_upstream_connections_total ";
+  return std::atoll(text.c_str() + text.find(name) + name.size());
+}
+
+std::string many_requests(const Setup& setup, std::uint32_t from, int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i, from += 2)
+    out += headers(from, request(setup.context, "/", "GET", fmt::format("127.0.0.1:{}", setup.upstream.port())));
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("h2 upstream: who takes no stream at all is asked by one request, and its connection ends with that") {
+  Setup setup;
+  ClientSide client(setup.proxy.port());
+  client.send(many_requests(setup, 1, 1));
+  ServerSide server(setup.upstream, settings({{kMaxStreams, 0}}));
+  server.exchange_pings();
+  client.send(many_requests(setup, 3, 50));
+  client.exchange_pings();
+  CHECK(opened(setup) == 1);
+  std::string cancelled;
+  for (std::uint32_t id = 1; id <= 101; id += 2) cancelled += reset(id);
+  client.send(cancelled);
+  CHECK(server.end().value_or(kNoError) == kNoError);
+  CHECK(opened(setup) == 1);
+}
+
+TEST_CASE("h2 upstream: who takes one stream at a time gets 64 connections at the most, and the other requests wait") {
+  Setup setup;
+  ClientSide client(setup.proxy.port());
+  client.send(many_requests(setup, 1, 100));
+  std::vector<std::unique_ptr<ServerSide>> servers;
+  for (int i = 0; i < 64; ++i) {
+    servers.push_back(std::make_unique<ServerSide>(setup.upstream, settings({{kMaxStreams, 1}})));
+    REQUIRE(servers.back()->request() == 1);
+    servers.back()->exchange_pings();
+  }
+  client.exchange_pings();
+  CHECK(opened(setup) == 64);
+  // Of those who wait, who leaves does not matter, and who stays is served in turn.
+  std::string cancelled;
+  for (std::uint32_t id = 131; id < 190; id += 2) cancelled += reset(id);
+  client.send(cancelled);
+  client.exchange_pings();
+  for (std::size_t i = 0; i < 6; ++i) servers[i]->send(headers(1, kOk));
+  for (std::size_t i = 0; i < 6; ++i) {
+    REQUIRE(servers[i]->request() == 3);
+    servers[i]->send(headers(3, kOk));
+  }
+  for (std::size_t i = 6; i < 64; ++i) servers[i]->send(headers(1, kOk));
+  CHECK(client.until([&] {
+    return std::count_if(client.streams.begin(), client.streams.end(),
+                         [](const auto& one) { return one.second.status() == 200; }) == 70;
+  }));
+  CHECK(opened(setup) == 64);
+}
+
 TEST_CASE("h2 upstream: requests wait for late SETTINGS, and share the connection then") {
   Setup setup;
   std::vector<Client> clients;

@@ -58,7 +58,7 @@ class FakeStream final : public Stream {
     ++resets;
     reset_.set();
   }
-  void cancel_on_abort(Stream*) override {}
+  void cancel_on_abort(Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override { return nullptr; }
 
  private:

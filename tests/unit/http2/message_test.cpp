@@ -171,3 +171,27 @@ TEST_CASE("http2: a head's memory serves the next one") {
   CHECK((*second.fields.begin()).name.data() == text);
   CHECK(second.fields.size() == 1);
 }
+
+TEST_CASE("http2: what is secret is never indexed, and what came as never indexed is sent on so") {
+  HeadReader reader;
+  reader.start(Block::request);
+  for (const auto& [name, value] : request({{"x-plain", "1"}, {"proxy-authorization", "Basic eDp5"}}))
+    reader.line(name, value, {});
+  reader.line("x-secret", "2", {}, true);
+  reader.line("cookie", "a=1", {});
+  reader.line("cookie", "b=2", {}, true);
+  REQUIRE(reader.finish(true).has_value());
+  http::Head& head = reader.head();
+  head.fields.set("X-Token", "3");
+  head.fields.mark_secret("x-token");
+  head.fields.replace(head.fields.size() - 1, "4");
+  HeadWriter writer;
+  writer.request(head);
+  std::string secrets;
+  for (std::size_t i = 0; i < writer.size(); ++i) {
+    const nghttp2_nv& line = writer.data()[i];
+    if ((line.flags & NGHTTP2_NV_FLAG_NO_INDEX) == 0) continue;
+    secrets.append(reinterpret_cast<const char*>(line.value), line.valuelen).append("|");
+  }
+  CHECK(secrets == "Basic eDp5|2|a=1|b=2|4|");
+}

@@ -230,6 +230,46 @@ TEST_CASE("errors say that they are upstream's, and where") {
   CHECK(error.detail.find("127.0.0.1") != std::string::npos);
 }
 
+namespace {
+
+// At each nobody listens.
+Task<void> ask_everywhere(World& world, unsigned count) {
+  Origin origin{false, false, "127.0.0.1", 1};
+  const Wanted nothing;
+  for (unsigned i = 0; i < count; ++i) {
+    origin.host = "127.0." + std::to_string(i / 200) + "." + std::to_string(1 + i % 200);
+    auto lease = co_await world.pool.acquire(origin, nothing);
+    CHECK_FALSE(lease.has_value());
+  }
+}
+
+Task<void> give_up(World& world, Claim& claim, std::string& log) {
+  const Wanted nothing;
+  auto lease = co_await world.pool.acquire(world.origin, nothing, &claim);
+  log += lease ? "lease " : std::string(name_of(lease.error().code)) + " ";
+}
+
+}  // namespace
+
+TEST_CASE("what is known of origins that nobody uses any more is forgotten") {
+  World world;
+  CHECK(ask(world, {allowed}) == "new ");
+  run(world.loop, ask_everywhere(world, 1'000));
+  CHECK(world.pool.places() <= 200);
+  CHECK(ask(world, {allowed}) == "kept ");
+}
+
+TEST_CASE("a claim that is given up ends the wait, and what was opened for it is no lease") {
+  World world;
+  Claim claim;
+  std::string log;
+  claim.reset(Errc::cancelled);
+  run(world.loop, give_up(world, claim, log));
+  CHECK(log == "cancelled ");
+  CHECK(world.pool.idle_count() == 0);
+  CHECK(ask(world, {allowed, allowed}) == "new kept ");
+}
+
 TEST_CASE("origins as text") {
   CHECK(Origin{true, false, "a.test", 443}.text() == "https://a.test:443");
   CHECK(Origin{false, false, "::1", 80}.text() == "http://[::1]:80");

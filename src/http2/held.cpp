@@ -1,0 +1,64 @@
+#include "http2/held.hpp"
+
+#include <features.h>
+
+#include <algorithm>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "base/loop.hpp"
+
+namespace cmux::http2 {
+namespace {
+
+constexpr std::size_t kMuch = 8 * 1024 * 1024;  // after that much was held, the memory goes back to the system
+
+constexpr auto kSeldom = std::chrono::seconds(1);
+
+struct Together {
+  std::size_t bytes = 0, most = 0;
+  Clock::time_point given_back;
+  Link connections;  // those that hold something
+};
+thread_local Together together;
+
+void give_back() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+}  // namespace
+
+Held::Held() = default;
+
+Stream* Held::set(Holder& holder, std::size_t bytes) {
+  const std::size_t before = holder.bytes;
+  if (bytes == before) return nullptr;
+  holder.bytes = bytes;
+  bytes_ += bytes - before;
+  together.bytes += bytes - before;
+  if (bytes == 0) holder.unlink();
+  else if (bytes < before || before == 0) holder.link_before(holders_);
+  if (bytes_ == 0) unlink();
+  else if (!linked()) link_after(together.connections);
+  if (bytes < before) {
+    if (together.bytes != 0 || together.most <= kMuch || Loop::current().now() - together.given_back < kSeldom) return nullptr;
+    together.most = 0;
+    together.given_back = Loop::current().now();
+    Loop::current().post(give_back);
+    return nullptr;
+  }
+  together.most = std::max(together.most, together.bytes);
+  if (bytes_ > kMost) return oldest();
+  if (together.bytes <= kMostTogether) return nullptr;
+  Held* worst = this;
+  for (Link* link = together.connections.next(); link != &together.connections; link = link->next())
+    if (auto& one = static_cast<Held&>(*link); one.bytes_ > worst->bytes_) worst = &one;
+  return worst->oldest();
+}
+
+Stream* Held::oldest() { return &static_cast<Holder&>(*holders_.next()).stream; }
+
+}  // namespace cmux::http2

@@ -1,0 +1,63 @@
+// What bounds a stream: its window, what it holds, and how long its peer may take nothing or say nothing.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "http2/connection.hpp"
+
+namespace cmux::http2 {
+namespace {
+
+constexpr std::int64_t kMostWidened = 32 * 1024 * 1024;  // what all windows of a connection may have grown by
+
+}  // namespace
+
+void Stream::account() {
+  Stream* const excess = connection_.held_.set(holder_, in_.size() + out_.size() + source_.size());
+  if (excess) excess->shed();
+}
+
+void Stream::shed() {
+  log::info("an HTTP/2 stream is reset: too much waits for peers that do not read");
+  in_.release();
+  in_end_ = false;  // what is left would look whole
+  if (failed_) account();
+  reset(Errc::limit);
+}
+
+void Stream::watch(bool progress) {
+  if (!is_server()) return;
+  const bool waits = open_ && !failed_ && !end_sent_ && (head_written_ || interim_unsent_ > 0) &&
+                     (out_ended_ || !head_sent_ || !out_.empty() || !source_.empty());
+  if (!waits) late_.cancel();
+  else if (progress || !late_.armed()) late_.after(connection_.options().send_timeout);
+}
+
+void Stream::expire() {
+  if (is_server()) {
+    log::info("an HTTP/2 client has taken nothing of a response in time");
+    head_sent_ = true;  // or never will be: nothing waits for that
+    return reset(Errc::timeout);
+  }
+  submit_reset(NGHTTP2_CANCEL);
+  fail(Error{Errc::timeout, Side::upstream, false, 504,
+             fmt::format("no response in {} s", connection_.options().response_timeout.count() / 1000.0)});
+}
+
+// What was read may come again. A reader who waits for more keeps up: what bounds the stream is its window, which then grows.
+void Stream::give_credit(std::size_t size) {
+  if (!open_ || size == 0) return;
+  nghttp2_session* const session = connection_.session().get();
+  nghttp2_session_consume_stream(session, id_, size);
+  const auto window = static_cast<std::uint64_t>(window_);
+  const std::int32_t wider = std::min(window_ * 4, connection_.options().most_window);
+  if (in_.empty() && received_ > 2 * window && wider > window_ && connection_.widened_ + wider - window_ <= kMostWidened) {
+    connection_.widened_ += wider - window_;
+    window_ = wider;
+    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, id_, window_);
+  }
+  connection_.want_write();
+}
+
+}  // namespace cmux::http2
