@@ -95,9 +95,9 @@ Task<Result<Socket>> race_with_patience(std::vector<Endpoint> endpoints, millise
 }  // namespace
 
 Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const std::string& host, std::uint16_t port,
-                                                    const DialOptions& options, DialTiming* timing) {
+                                                    const DialOptions& options, DialTiming* timing, std::string client) {
   const auto start = Clock::now();
-  auto endpoints = co_await resolver.resolve(host, port, options.timeout, options.client);
+  auto endpoints = co_await resolver.resolve(host, port, options.timeout, std::move(client));
   const auto resolved = Clock::now();
   if (!endpoints) co_return endpoints.error();
   if (options.is_own)

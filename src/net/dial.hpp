@@ -15,7 +15,6 @@ struct DialOptions {
   milliseconds patience{0};      // how long a refused connection is tried again
   // Is this one of our own listeners? Asked for every address before it is tried; true is Errc::loop.
   std::function<bool(const Endpoint&)> is_own;
-  std::string client;  // whose share of the look-ups this is
 };
 
 // What it took, for the timing tables; zero where a step was not needed.
@@ -23,9 +22,11 @@ struct DialTiming {
   std::chrono::microseconds resolve{0}, connect{0};
 };
 
-// Connects to a name or to a known endpoint. Errors carry who was tried and why it failed; all of them are retryable.
+// Connects to a name, in that client's share of the look-ups, or to a known endpoint. Errors carry who was tried and why it
+// failed; all of them are retryable.
 Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const std::string& host, std::uint16_t port,
-                                                    const DialOptions& options, DialTiming* timing = nullptr);
+                                                    const DialOptions& options, DialTiming* timing = nullptr,
+                                                    std::string client = {});
 Task<Result<std::unique_ptr<SocketTransport>>> dial(const Endpoint& endpoint, milliseconds timeout);
 
 }  // namespace cmux::net

@@ -211,6 +211,7 @@ Task<void> Exchange::forward() {
   // What cannot be sent twice must not meet a connection that is closing, as far as that can be known.
   wanted.checked = !request_->is_idempotent() || !request_->end;
   wanted.timed = record_ != nullptr;
+  wanted.client = {session_->context, &session_->context->id};
   while (true) {
     upstream::Claim claim;
     upstream_ = &claim;

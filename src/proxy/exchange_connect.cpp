@@ -46,7 +46,8 @@ Task<void> Exchange::connect_direct() {
   }
   if (!claim.granted()) co_return;
   net::DialTiming timing;
-  auto socket = co_await net::dial(worker_.resolver(), target_.host, *target_.port, worker_.options().pool.dial, &timing);
+  auto socket = co_await net::dial(worker_.resolver(), target_.host, *target_.port, worker_.options().pool.dial, &timing,
+                                   session_->context->id);
   claim.end();
   if (record_) {
     record_->dns = timing.resolve;

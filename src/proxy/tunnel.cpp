@@ -21,7 +21,13 @@ class RawTunnel final : public Active, public http::Drainable {
  public:
   RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target,
             std::unique_ptr<net::Transport> client, bool forwarded)
-      : worker_(worker), plan_(plan), target_(target), client_(*client), near_(std::move(client)), forwarded_(forwarded) {
+      : worker_(worker),
+        plan_(plan),
+        target_(target),
+        client_(*client),
+        near_(std::move(client)),
+        forwarded_(forwarded),
+        client_of_(session.context, &session.context->id) {
     link_after(session.active);
     worker_.open().insert(this);
   }
@@ -168,6 +174,7 @@ class RawTunnel final : public Active, public http::Drainable {
   Task<Result<void>> open() {
     upstream::Wanted wanted;
     wanted.checked = true;  // what a tunnel carries cannot be sent twice
+    wanted.client = client_of_;
     auto lease = co_await worker_.pool().acquire(plan_.origin, wanted, &claim_);
     if (!lease) co_return lease.error();
     if (given_up_ || cancelled_) co_return make_error(Errc::cancelled);
@@ -202,6 +209,7 @@ class RawTunnel final : public Active, public http::Drainable {
   Deadline idle_{[](void* self) { static_cast<RawTunnel*>(self)->drain(); }, this};
   Protocol protocol_ = Protocol::unknown;
   const bool forwarded_;
+  const std::shared_ptr<const std::string> client_of_;  // the context's id
   FirstLine first_line_{worker_.options().http1.limits.start_line};
   bool client_done_ = false, pulling_ = false, opened_ = false, begun_ = false, spoke_ = false, settled_ = false;
   bool given_up_ = false, cancelled_ = false;

@@ -170,7 +170,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   if (alone) place->opening = true;
   Lease& lease = attempt->lease;
   auto transport =
-      co_await connect(place->origin, offer == Offer::both ? kBoth : kHttp1, wanted.timed ? &lease.opening_ : nullptr);
+      co_await connect(place->origin, offer == Offer::both ? kBoth : kHttp1, wanted, wanted.timed ? &lease.opening_ : nullptr);
   if (!transport) {
     attempt->failed = transport.error();
     co_return;
@@ -206,10 +206,13 @@ Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
   else place.wake(SIZE_MAX, &error);
 }
 
-Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, std::string_view alpn, Opening* opening) {
+Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, std::string_view alpn, const Wanted& wanted,
+                                                            Opening* opening) {
   net::Claim claim;
   if (!claim.granted()) co_return upstream_error(make_error(Errc::limit, "too many descriptors are in use"), origin);
-  auto socket = co_await net::dial(resolver_, origin.host, origin.port, options_.dial, opening ? &opening->dial : nullptr);
+  std::string client = wanted.client ? *wanted.client : std::string();
+  auto socket = co_await net::dial(resolver_, origin.host, origin.port, options_.dial, opening ? &opening->dial : nullptr,
+                                   std::move(client));
   claim.end();
   if (!socket) co_return upstream_error(socket.error(), origin);
   ++opened_;

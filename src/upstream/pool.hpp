@@ -75,6 +75,8 @@ struct Wanted {
   bool checked = false;          // a kept connection is looked at once more: the request must not meet a closing one
   std::uint64_t newer_than = 0;  // for a retry: the serial of the connection that failed
   bool timed = false;            // fill in Opening's times
+  // Whose share of the look-ups a new connection takes (net/lookup.hpp); null: nobody's in particular.
+  std::shared_ptr<const std::string> client;
 };
 
 // A request's claim to a connection, which it can give up while it waits: acquire() then returns Errc::cancelled.
@@ -120,7 +122,8 @@ class Pool {
   bool take_kept(Place& place, const Wanted& wanted, Lease& lease);
   Task<Result<Lease>> wait(std::shared_ptr<Place> place, Wanted wanted, Claim& claim);
   Task<void> open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, std::shared_ptr<Attempt> attempt);
-  Task<Result<std::unique_ptr<net::Transport>>> connect(const Origin& origin, std::string_view alpn, Opening* opening);
+  Task<Result<std::unique_ptr<net::Transport>>> connect(const Origin& origin, std::string_view alpn, const Wanted& wanted,
+                                                        Opening* opening);
   Task<void> run_shared(std::shared_ptr<Shared> shared);
   void keep(std::unique_ptr<Kept> kept);
   void drop(Kept* kept);
