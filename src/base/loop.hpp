@@ -33,7 +33,7 @@ class Loop {
   // Runs until the task is done; for tools and tests.
   void run(Task<void> task);
 
-  // Thread-safe.
+  // Thread-safe. The loop must outlive the call, even where what is posted ends it.
   void stop();
   void post(std::function<void()> work);
 

@@ -103,7 +103,7 @@ TEST_CASE("deadlines fire while Asio waits for something else") {
 TEST_CASE("no post is lost between loops that wait for nothing else") {
   Loop here;
   Bouncer mine{&here, nullptr, nullptr, 20'000}, theirs{nullptr, &here, &mine, 20'000};
-  std::promise<void> ready;
+  std::promise<void> ready, over;
   std::thread thread([&] {
     Loop there;
     theirs.here = &there;
@@ -111,12 +111,14 @@ TEST_CASE("no post is lost between loops that wait for nothing else") {
     mine.other = &theirs;
     ready.set_value();
     there.run();
+    over.get_future().wait();  // a loop outlives the posts to it
   });
   ready.get_future().wait();
   here.post([&] { mine.bounce(); });
   Deadline stuck([](void*) { std::abort(); }, nullptr);
   stuck.after(milliseconds(60'000));
   here.run();
+  over.set_value();
   thread.join();
   CHECK(std::min(mine.left, theirs.left) == 0);
 }
