@@ -14,7 +14,7 @@ std::string hanging(const Context& context) { return request_text("GET", "http:/
 
 TEST_CASE("limits: who connects and stays silent gives way to who speaks") {
   Workspace workspace;
-  Proxy proxy({"--max-descriptors", "128"}, &workspace);
+  Proxy proxy({"--max-descriptors", "128", "--threads", "1"}, &workspace);
   const Context context = proxy.routed();
   // Three times what there is. The first ones go, the last ones stay.
   std::vector<Client> silent;
@@ -37,7 +37,7 @@ TEST_CASE("limits: as long as there is room, nobody is closed for being silent")
 
 TEST_CASE("limits: with all descriptors in use the admin API still answers, and releasing a context frees them") {
   Workspace workspace;
-  Proxy proxy({"--max-descriptors", "128"}, &workspace);
+  Proxy proxy({"--max-descriptors", "128", "--threads", "1"}, &workspace);
   const Context greedy = proxy.routed(), other = proxy.routed();
   std::vector<Client> busy;
   bool full = false;
@@ -59,7 +59,7 @@ TEST_CASE("limits: with all descriptors in use the admin API still answers, and 
 
 TEST_CASE("limits: tunnels are refused before the last descriptor is gone") {
   Workspace workspace;
-  Proxy proxy({"--max-descriptors", "128"}, &workspace);
+  Proxy proxy({"--max-descriptors", "128", "--threads", "1"}, &workspace);
   RawServer raw;
   const Context context = proxy.context(), routed = proxy.routed();
   Client early = proxy.connect();
@@ -98,7 +98,7 @@ TEST_CASE("limits: a context has only so many requests and tunnels, and takes no
 }
 
 TEST_CASE("limits: a context's own port takes only so many connections") {
-  Proxy proxy({"--max-context-requests", "2"});
+  Proxy proxy({"--max-context-requests", "2", "--threads", "1"});
   const Context context = proxy.context({"--dedicated-port"});
   const auto port = static_cast<std::uint16_t>(number_in(context.json, "dedicatedPort"));
   Client one(port), two(port), three(port);
