@@ -27,7 +27,7 @@ struct Shared {
 struct Waiter : Link {
   Event woken;
   std::optional<Error> failed;
-  bool queued = false;  // it was on the list before
+  std::uint64_t ticket = 0;  // grows with every one that comes
 };
 
 // A connection that is being opened for somebody, who may leave meanwhile. It is opened all the same: others wait for it.
@@ -44,7 +44,8 @@ struct Place {
   Origin origin;
   std::vector<std::unique_ptr<Kept>> idle;  // the last one was used most recently
   std::vector<std::shared_ptr<Shared>> shared;
-  Link waiting;              // first come, first served
+  Link waiting;  // first come, first served
+  std::uint64_t tickets = 0;
   bool opening = false;      // a connection that may turn out HTTP/2
   bool http1 = false;        // it chose HTTP/1.1 though offered HTTP/2, the last time
   bool needs_http1 = false;  // it said so (HTTP_1_1_REQUIRED)
@@ -60,6 +61,16 @@ struct Place {
       if (++count >= kMostShared || !one->connection.settled() || one->connection.most() == 0) return false;
     }
     return !opening;
+  }
+  // Who was woken and came too late gets back its place in the queue.
+  void queue(Waiter& waiter) {
+    Link* at = &waiting;
+    if (waiter.ticket == 0) {
+      waiter.ticket = ++tickets;
+      return waiter.link_before(*at);
+    }
+    while (at->next() != &waiting && static_cast<Waiter*>(at->next())->ticket < waiter.ticket) at = at->next();
+    waiter.link_after(*at);
   }
   void wake(std::size_t count, const Error* failed = nullptr) {
     for (; count > 0 && waiting.next() != &waiting; --count) {

@@ -97,9 +97,7 @@ Task<Result<Lease>> Pool::wait(std::shared_ptr<Place> place, Wanted wanted, Clai
       continue;
     }
     waiter.woken.clear();
-    // Who was woken and came too late stays in front.
-    if (std::exchange(waiter.queued, true)) waiter.link_after(place->waiting);
-    else waiter.link_before(place->waiting);
+    place->queue(waiter);
     claim.waits_ = &waiter.woken;
     co_await waiter.woken;
     claim.waits_ = nullptr;

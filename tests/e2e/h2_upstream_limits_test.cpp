@@ -192,10 +192,8 @@ TEST_CASE("h2 upstream: who takes one stream at a time gets 64 connections at th
   client.send(cancelled);
   client.exchange_pings();
   for (std::size_t i = 0; i < 6; ++i) servers[i]->send(headers(1, kOk));
-  for (std::size_t i = 0; i < 6; ++i) {
-    REQUIRE(servers[i]->request() == 3);
-    servers[i]->send(headers(3, kOk));
-  }
+  for (std::size_t i = 0; i < 6; ++i) REQUIRE(servers[i]->request() == 3);
+  for (std::size_t i = 0; i < 6; ++i) servers[i]->send(headers(3, kOk));
   for (std::size_t i = 6; i < 64; ++i) servers[i]->send(headers(1, kOk));
   CHECK(client.until([&] {
     return std::count_if(client.streams.begin(), client.streams.end(),
