@@ -1,4 +1,4 @@
-// Asio's sockets of whatever address family, and their endpoints made of ours. Private to net/dial and net/listener.
+// Asio's sockets of whatever address family, and their endpoints made of ours. Private to net/dial, net/listener and net/lookup.
 #pragma once
 
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -15,7 +15,8 @@ using AsioAcceptor = boost::asio::basic_socket_acceptor<AsioProtocol>;
 
 inline AsioProtocol::endpoint to_asio(const Endpoint& endpoint) { return {&endpoint.storage, endpoint.size}; }
 
-inline Endpoint from_asio(const AsioProtocol::endpoint& endpoint) {
+template <class AsioEndpoint>
+Endpoint from_asio(const AsioEndpoint& endpoint) {
   Endpoint out;
   out.size = static_cast<socklen_t>(endpoint.size());
   std::memcpy(&out.storage, endpoint.data(), endpoint.size());

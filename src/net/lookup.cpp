@@ -4,9 +4,9 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <cstring>
 
 #include "base/signals.hpp"
+#include "net/asio.hpp"
 
 namespace cmux::net {
 namespace {
@@ -36,12 +36,7 @@ Lookups::Answer Lookups::ask_system(const std::string& host) {
     return error;
   }
   std::vector<Endpoint> found;
-  for (const auto& result : results) {
-    Endpoint endpoint;
-    endpoint.size = static_cast<socklen_t>(result.endpoint().size());
-    std::memcpy(&endpoint.storage, result.endpoint().data(), endpoint.size);
-    found.push_back(endpoint);
-  }
+  for (const auto& result : results) found.push_back(from_asio(result.endpoint()));
   if (found.empty()) return make_error(Errc::dns, fmt::format("cannot resolve {}: no address", host));
   return interleaved(found);
 }
