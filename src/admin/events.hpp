@@ -28,7 +28,7 @@ class EventSubscription;
 
 class EventHub {
  public:
-  static constexpr std::size_t kMostSubscribers = 64;
+  static constexpr std::size_t kMostSubscribers = 32;
 
   // `observe` is told when the first one begins to listen, and when the last one has ended.
   explicit EventHub(std::function<void(bool)> observe) : observe_(std::move(observe)) {}

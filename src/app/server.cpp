@@ -31,6 +31,7 @@ using policy::ContextPtr;
 using Change = policy::ContextStore::Change;
 
 constexpr std::size_t kMostAdmin = 48;     // connections to the admin API; they fit into the descriptors that are kept back
+constexpr milliseconds kAdminIdle{10'000};   // for an admin connection between requests: others may wait for its place
 constexpr milliseconds kAbortTime{1'000};  // for what is open to end, once it was told to
 
 class Server final : public admin::Instance {
@@ -188,6 +189,7 @@ class Server final : public admin::Instance {
 
   void make_options() {
     options_ = proxy_options(settings_);
+    admin_options_.idle_timeout = kAdminIdle;
     options_.authority = authority_.get();
     options_.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
     options_.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
@@ -216,8 +218,7 @@ class Server final : public admin::Instance {
 
   Task<void> serve_admin() {
     std::function<void(net::Socket)> take = [this](net::Socket socket) {
-      if (!stopping_ && admin_transports_.size() < kMostAdmin)
-        scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
+      if (!stopping_) scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
     };
     co_await admin_listener_->run(std::move(take));
   }
@@ -225,8 +226,12 @@ class Server final : public admin::Instance {
   Task<void> serve_admin_one(std::unique_ptr<net::Transport> transport) {
     net::Transport* const open = transport.get();
     admin_transports_.insert(open);
+    if (admin_transports_.size() >= kMostAdmin) admin_listener_->pause(true);  // the next one waits for a place
     // Not even a throw may leave it on the list.
-    const std::shared_ptr<void> off_the_list(nullptr, [this, open](void*) { admin_transports_.erase(open); });
+    const std::shared_ptr<void> off_the_list(nullptr, [this, open](void*) {
+      admin_transports_.erase(open);
+      admin_listener_->pause(false);
+    });
     co_await http1::serve(std::move(transport), *api_, "http", admin_options_, admin_open_);
   }
 

@@ -116,9 +116,10 @@ Task<void> Listener::run(std::function<void(Socket)> take) {
   readiness.watch(pollable_);
   pollable_.await_readable();
   while (!closed_) {
+    co_await resumed_;
     co_await pollable_.readable;
     // A few a turn, so that a flood of connections does not hold up those that are there.
-    for (int turn = 0; turn < kATurn && !closed_; ++turn) {
+    for (int turn = 0; turn < kATurn && !closed_ && resumed_.is_set(); ++turn) {
       auto socket = Socket::accept(socket_.get());
       if (!socket) {
         log::warn("{}: waiting for descriptors to become free", socket.error().detail);
@@ -135,8 +136,14 @@ Task<void> Listener::run(std::function<void(Socket)> take) {
   }
 }
 
+void Listener::pause(bool on) {
+  if (on && !closed_) resumed_.clear();
+  else resumed_.set();
+}
+
 void Listener::close() {
   if (std::exchange(closed_, true)) return;
+  resumed_.set();
   if (pollable_.fd >= 0) Loop::current().readiness().unwatch(pollable_);
   socket_ = Socket();
   pollable_.readable.set();

@@ -22,6 +22,8 @@ class Listener {
   const Endpoint& endpoint() const { return endpoint_; }
   // Accepts until close(); on the loop's thread. The callback takes the socket.
   Task<void> run(std::function<void(Socket)> take);
+  // While paused, who connects waits in the backlog. Any time before close(), on the loop's thread.
+  void pause(bool on);
   // Stops accepting. Connections that wait in the backlog are reset by the system.
   void close();
 
@@ -30,6 +32,7 @@ class Listener {
   Socket socket_;
   Endpoint endpoint_;
   Pollable pollable_;  // on the loop of run()
+  Event resumed_{true};
   bool closed_ = false;
 };
 

@@ -73,6 +73,29 @@ TEST_CASE("admin: nothing without the token but /healthz") {
   CHECK(proxy.api("GET", "/v1/status?token=" + proxy.token, {}, {}, false).status == 401);
 }
 
+// It takes so many connections that their descriptors fit into those that are kept back.
+TEST_CASE("admin: who finds all places taken waits for one, and is not reset") {
+  Proxy proxy;
+  std::vector<Client> idle;
+  for (int i = 0; i < 48; ++i) idle.emplace_back(proxy.admin_port());
+  Client late(proxy.admin_port());
+  late.send(fmt::format("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", proxy.admin_port()));
+  idle.front().close();
+  CHECK(late.read_response().status == 200);
+}
+
+// Of 3,000 connections in a row some found the places of their forerunners not yet free.
+TEST_CASE("admin: connections that come as fast as they go are all served") {
+  Proxy proxy;
+  const std::string request = fmt::format("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", proxy.admin_port());
+  for (int i = 0; i < 3'000; ++i) {
+    CAPTURE(i);
+    Client client(proxy.admin_port());
+    client.send(request);
+    REQUIRE(client.read_response().status == 200);
+  }
+}
+
 TEST_CASE("admin: an Origin is refused, token or not; no CORS") {
   Proxy proxy;
   auto operations = kOperations;
