@@ -49,7 +49,7 @@ class Server final : public admin::Instance {
     scope_.spawn(signals.run(std::move(take)));
     scope_.spawn(serve_admin());
     loop_.run();
-    signals.close();
+    signals.close_ignoring();  // one more would leave the instance file behind
     close_admin();
     // Answers that are on their way get out; who dawdles over a request does not keep the process.
     Deadline late([](void* self) { static_cast<Server*>(self)->abort_admin(); }, this);

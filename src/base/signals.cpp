@@ -8,13 +8,15 @@
 namespace cmux {
 
 struct Signals::State {
+  explicit State(std::initializer_list<int> taken) : numbers(taken) {
+    for (const int number : numbers) set.add(number);
+  }
+  const std::vector<int> numbers;
   boost::asio::signal_set set{Loop::current().context()};
   bool closed = false;
 };
 
-Signals::Signals(std::initializer_list<int> numbers) : state_(std::make_unique<State>()) {
-  for (const int number : numbers) state_->set.add(number);
-}
+Signals::Signals(std::initializer_list<int> numbers) : state_(std::make_unique<State>(numbers)) {}
 Signals::~Signals() = default;
 
 Task<void> Signals::run(std::function<void(int)> callback) {
@@ -29,6 +31,12 @@ void Signals::close() {
   boost::system::error_code ignored;
   state_->set.clear(ignored);
   state_->set.cancel(ignored);
+}
+
+void Signals::close_ignoring() {
+  const SignalsBlocked blocked;  // none comes in between
+  close();
+  for (const int number : state_->numbers) signal(number, SIG_IGN);
 }
 
 SignalsBlocked::SignalsBlocked() {

@@ -21,6 +21,8 @@ class Signals {
   // Calls back until close(), which gives the signals their usual effect again. One call at a time.
   Task<void> run(std::function<void(int)> callback);
   void close();
+  // ... or else no effect: for who is about to end anyway, and cleans up.
+  void close_ignoring();
 
  private:
   struct State;

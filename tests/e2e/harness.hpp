@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Strings = std::vector<std::string>;
 
-constexpr milliseconds kPatience{10'000};  // nothing here takes as long, on the slowest machine under the slowest sanitizer
+constexpr milliseconds kPatience{30'000};  // nothing here takes as long, on the slowest machine under the slowest sanitizer
 
 const std::string& binary();                    // cmuxproxy
 std::string fixture(std::string_view name);     // the path of a fixture program

@@ -33,6 +33,17 @@ TEST_CASE("signals call back on the loop, those from before it ran too") {
   CHECK(taken == std::vector<int>{SIGUSR1, SIGUSR2, SIGUSR2});
 }
 
+TEST_CASE("closed to be ignored, signals have no effect any more: not even those that were blocked meanwhile") {
+  Loop loop;
+  Signals signals{SIGUSR1};
+  signals.close_ignoring();
+  kill(getpid(), SIGUSR1);
+  struct sigaction now {};
+  sigaction(SIGUSR1, nullptr, &now);
+  CHECK(now.sa_handler == SIG_IGN);
+  signal(SIGUSR1, SIG_DFL);
+}
+
 TEST_CASE("threads that were started while signals are blocked take none") {
   sigset_t inside, outside;
   pthread_sigmask(SIG_SETMASK, nullptr, &outside);
