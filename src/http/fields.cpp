@@ -115,33 +115,30 @@ void Fields::add(std::string_view name, std::string_view value, Name known, bool
   entries_.back().secret = secret ? 1 : 0;
 }
 
-void Fields::set(Name name, std::string_view value) {
+void Fields::set(Name name, std::string_view value, bool secret) {
   for (std::size_t i = 0; i < entries_.size(); ++i)
     if (entries_[i].known == name) {
       replace(i, value);
+      entries_[i].secret = secret ? 1 : 0;
       std::size_t at = 0;
       std::erase_if(entries_, [&](const Entry& entry) { return at++ > i && entry.known == name; });
       return;
     }
-  add(name, value);
+  add(text_of(name), value, name, secret);
 }
 
-void Fields::set(std::string_view name, std::string_view value) {
-  if (const Name known = name_of(name); known != Name::other) return set(known, value);
+void Fields::set(std::string_view name, std::string_view value, bool secret) {
+  if (const Name known = name_of(name); known != Name::other) return set(known, value, secret);
   for (std::size_t i = 0; i < entries_.size(); ++i)
     if (equal_ignoring_case(field(entries_[i]).name, name)) {
       replace(i, value);
+      entries_[i].secret = secret ? 1 : 0;
       const std::string_view kept = field(entries_[i]).name;  // `name` may have been a view of the text that moved
       std::size_t at = 0;
       std::erase_if(entries_, [&](const Entry& entry) { return at++ > i && equal_ignoring_case(field(entry).name, kept); });
       return;
     }
-  add(name, value, Name::other);
-}
-
-void Fields::mark_secret(std::string_view name) {
-  for (Entry& entry : entries_)
-    if (equal_ignoring_case(field(entry).name, name)) entry.secret = 1;
+  add(name, value, Name::other, secret);
 }
 
 void Fields::replace(std::size_t index, std::string_view value) {

@@ -75,9 +75,8 @@ class Fields {
   void add(Name name, std::string_view value) { add(text_of(name), value, name); }
   void add(std::string_view name, std::string_view value, Name known, bool secret = false);  // known: name_of(name)
   // Replaces the first line of that name and removes the others; adds one where there is none.
-  void set(Name name, std::string_view value);
-  void set(std::string_view name, std::string_view value);
-  void mark_secret(std::string_view name);  // all lines of that name
+  void set(Name name, std::string_view value, bool secret = false);
+  void set(std::string_view name, std::string_view value, bool secret = false);
   // Changes one line's value.
   void replace(std::size_t index, std::string_view value);
   void remove(Name name);

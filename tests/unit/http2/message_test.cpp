@@ -184,7 +184,7 @@ TEST_CASE("http2: what is secret is never indexed, and what came as never indexe
   REQUIRE(reader.finish(true).has_value());
   http::Head& head = reader.head();
   head.fields.set("X-Token", "3");
-  head.fields.mark_secret("x-token");
+  head.fields.set("x-token", std::string(head.fields.get("x-token").value_or("")), true);
   head.fields.replace(head.fields.size() - 1, "4");
   HeadWriter writer;
   writer.request(head);
