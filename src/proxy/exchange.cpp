@@ -385,6 +385,7 @@ Task<void> Exchange::refuse(Refusal refusal) {
     record_->detail = refusal.detail;
   }
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
+  if (request_) refusal.target = target_.text();
   co_await reply(downstream_, request_, refusal);
 }
 

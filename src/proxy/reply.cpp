@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "http1/semantics.hpp"
+#include "proxy/waiting_page.hpp"
 
 namespace cmux::proxy {
 namespace {
@@ -68,8 +69,17 @@ Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const 
   http::Head head;
   head.status = refusal.status;
   std::string body;
+  // Not for what waiting does not mend.
+  const bool waits = request && refusal.status >= 502 && refusal.status <= 504 && is_navigation(*request);
   if (refusal.status == 407) { head.fields.add(http::Name::proxy_authenticate, "Basic realm=\"Cmux Preview Proxy\""); }
-  if (wants_json(request)) {
+  if (waits) {
+    body = waiting_page(refusal, request->method);
+    head.fields.add(http::Name::content_type, "text/html; charset=utf-8");
+    head.fields.add("Content-Security-Policy", waiting_page_policy());
+    head.fields.add("X-Content-Type-Options", "nosniff");
+    head.fields.add("Cross-Origin-Resource-Policy", "same-origin");
+    head.fields.add("Referrer-Policy", "no-referrer");
+  } else if (wants_json(request)) {
     boost::json::object problem;
     problem["type"] = "about:blank";
     problem["title"] = std::string(title);
@@ -86,7 +96,7 @@ Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const 
   if (!refusal.detail.empty()) status += "; details=" + structured_string(refusal.detail);
   head.fields.add(http::Name::proxy_status, status);
   head.fields.add("Cache-Control", "no-store");
-  if (refusal.status == 503) head.fields.add("Retry-After", "1");
+  if (refusal.status == 503 || waits) head.fields.add("Retry-After", "1");
   head.content_length = body.size();
   if (request && request->method == "HEAD") co_return co_await stream.write_head(head, http::Next::end);
   auto written = co_await stream.write_head(head, http::Next::soon);

@@ -1,4 +1,5 @@
-// The proxy's own answers: text, or problem+json for who asks for JSON (RFC 9457), always with Proxy-Status (RFC 9209).
+// The proxy's own answers: text, problem+json for who asks for JSON (RFC 9457), or the page that waits for who would show one;
+// always with Proxy-Status (RFC 9209).
 #pragma once
 
 #include "http/stream.hpp"
@@ -9,6 +10,7 @@ struct Refusal {
   std::uint16_t status;
   std::string_view error;  // RFC 9209 section 2.3
   std::string detail;
+  std::string target = {};  // host and port that the client asked for; empty where that is not known
 };
 
 // What the client is told of an error.

@@ -8,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "tls/authority_files.hpp"
+#include "tls/digest.hpp"
 
 namespace cmux::tls {
 namespace {
@@ -210,13 +211,6 @@ Result<Leaf> Authority::mint(std::string_view host) const {
   return leaf;
 }
 
-std::string Authority::spki_fingerprint() const {
-  const std::string digest = spki_digest(certificate_.get());
-  std::string out((digest.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends with a NUL
-  out.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                                      reinterpret_cast<const unsigned char*>(digest.data()),
-                                                      static_cast<int>(digest.size()))));
-  return out;
-}
+std::string Authority::spki_fingerprint() const { return base64(spki_digest(certificate_.get())); }
 
 }  // namespace cmux::tls

@@ -3,10 +3,11 @@
 #include <arpa/inet.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include "tls/digest.hpp"
 
 namespace cmux::tls {
 namespace {
@@ -205,8 +206,7 @@ std::time_t end_of(const X509* certificate) { return time_of(X509_get0_notAfter(
 std::string spki_digest(const X509* certificate) {
   unsigned char* der = nullptr;
   const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-  std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  if (size > 0) SHA256(der, static_cast<std::size_t>(size), reinterpret_cast<unsigned char*>(digest.data()));
+  std::string digest = sha256({reinterpret_cast<const char*>(der), size > 0 ? static_cast<std::size_t>(size) : 0});
   OPENSSL_free(der);
   return digest;
 }

@@ -49,3 +49,40 @@ for (const h2 of [false, true]) {
     await alpha.close();
   });
 }
+
+for (const h2 of [false, true]) {
+  test(`a page that cannot be shown turns into the real one when the workspace is back, over ${h2 ? 'HTTP/2' : 'HTTP/1.1'}`,
+    { timeout: 60_000 }, async () => {
+      const { browser, proxy, workspace } = worlds.get(h2);
+      const alpha = await view(browser, await proxy.context('alpha', '--dedicated-port'));
+      await workspace.down();
+      const page = await openPage(alpha);
+      const answer = await page.goto('http://localhost:3000/?code=once');
+      assert.equal(answer.status(), 502);
+      assert.match(answer.headers()['content-type'], /^text\/html/);
+      assert.equal(await page.textContent('h1'), 'localhost:3000 does not answer');
+      await page.waitForFunction(() => document.querySelector('#state').textContent.includes('by itself'));  // the script runs
+      await workspace.up();
+      await page.waitForFunction(() => document.querySelector('#text')?.textContent.endsWith('later ones'));  // no hand on it
+      assert.equal(page.url(), 'http://localhost:3000/?code=once');
+      assert.deepEqual(page.said.filter((line) => /Content Security Policy|uncaught/.test(line)), []);
+      await alpha.close();
+    });
+}
+
+test('a form that could not be sent is not sent again by itself', { timeout: 60_000 }, async () => {
+  const { browser, proxy, workspace } = worlds.get(false);
+  const alpha = await view(browser, await proxy.context('alpha', '--dedicated-port'));
+  const page = await openPage(alpha, 'http://localhost:3000/');
+  await workspace.down();
+  await page.evaluate(() => {
+    const form = Object.assign(document.createElement('form'), { method: 'post', action: '/form' });
+    document.body.append(form);
+    form.submit();
+  });
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent.includes('may not have reached'));
+  await workspace.up();
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent.includes('answers again'));
+  assert.equal(await page.textContent('#again'), 'Send it again');
+  await alpha.close();
+});

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "probe.hpp"
+#include "proxy/advice.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -28,7 +29,7 @@ std::string failure_of(const ProbeResult& result, const json::value& event) {
 }
 
 std::string_view hint_of(const ProbeResult& result) {
-  if (!result.proxy_error.empty()) return hint_for(result.proxy_error);
+  if (!result.proxy_error.empty()) return proxy::advice_for(result.proxy_error);
   if (result.status == 0) return "no response at all: does the instance run? cmuxproxy probe, without a URL, checks it";
   return {};
 }

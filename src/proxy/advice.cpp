@@ -1,12 +1,12 @@
+#include "proxy/advice.hpp"
+
 #include <utility>
 
-#include "probe.hpp"
+namespace cmux::proxy {
 
-namespace cmux::cli {
-
-std::string_view hint_for(std::string_view proxy_error) {
+std::string_view advice_for(std::string_view wanted) {
   // RFC 9209 section 2.3, as the proxy uses it.
-  static constexpr std::pair<std::string_view, std::string_view> kHints[] = {
+  static constexpr std::pair<std::string_view, std::string_view> kAdvice[] = {
       {"dns_timeout", "no name server answers: check the network (a VPN?), or serve with --resolve PATTERN=ADDR"},
       {"dns_error", "the destination's name does not resolve: check the route's domain, or serve with --resolve PATTERN=ADDR"},
       {"connection_refused", "nothing listens at the destination: is the workspace running, and its proxy?"},
@@ -30,9 +30,9 @@ std::string_view hint_for(std::string_view proxy_error) {
       {"proxy_loop_detected", "the destination is the proxy itself: give the context a route, or use another port"},
       {"proxy_internal_error", "something failed inside the proxy: look at the log of cmuxproxy serve"},
   };
-  for (const auto& [error, hint] : kHints)
-    if (error == proxy_error) return hint;
+  for (const auto& [error, advice] : kAdvice)
+    if (error == wanted) return advice;
   return {};
 }
 
-}  // namespace cmux::cli
+}  // namespace cmux::proxy
