@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "base/time_text.hpp"
 
 namespace cmux::app {
@@ -37,15 +38,17 @@ void add(proxy::Counters& sum, const proxy::Counters& part) {
   for (const Metric& metric : kMetrics) sum.*metric.value += part.*metric.value;
 }
 
-std::string metrics_text(const proxy::Counters& counters, std::size_t contexts, Clock::duration uptime) {
+std::string metrics_text(const proxy::Counters& counters, const Facts& facts) {
   std::string out;
   const auto line = [&](std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
     out += fmt::format("# HELP cmuxproxy_{0} {1}.\n# TYPE cmuxproxy_{0} {2}\ncmuxproxy_{0} {3}\n", name, help, type, value);
   };
   for (const Metric& metric : kMetrics) line(metric.name, metric.type, metric.help, counters.*metric.value);
-  line("contexts", "gauge", "Contexts that exist now", contexts);
+  line("contexts", "gauge", "Contexts that exist now", facts.contexts);
   line("uptime_seconds", "gauge", "Time since the instance started",
-       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(uptime).count()));
+       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(facts.uptime).count()));
+  line("draining", "gauge", "1 while what is under way is waited for, at a stop", facts.draining ? 1 : 0);
+  line("log_lines_dropped_total", "counter", "Log lines that stderr did not take", log::dropped());
   return out;
 }
 

@@ -62,6 +62,7 @@ class Server final : public admin::Instance {
     log::debug("leaving while a connection attempt is under way");
     file_.reset();
     admin_listener_.reset();
+    log::flush();
     _exit(0);
   }
 
@@ -108,7 +109,7 @@ class Server final : public admin::Instance {
 
   Task<std::string> metrics() override {
     const proxy::Counters sum = co_await total();
-    co_return metrics_text(sum, contexts_.size(), Clock::now() - started_);
+    co_return metrics_text(sum, Facts{contexts_.size(), Clock::now() - started_, stopping_});
   }
 
   void set_observed(bool observed) override {
@@ -273,10 +274,23 @@ class Server final : public admin::Instance {
     const std::string_view type = change == Change::added      ? "context.created"
                                   : change == Change::rerouted ? "context.rerouted"
                                                                : "context.released";
-    if (!reason.empty()) log::info("released context {}: {}", context->id, reason);
+    if (!reason.empty()) log_release(context->id, reason);
     json::object data{{"time", rfc3339(std::chrono::system_clock::now())}, {"context", context->id}};
     if (!reason.empty()) data["reason"] = reason;
     api_->publish({std::string(type), context->id, json::serialize(data)});
+  }
+
+  // Many may go at once: they are one line.
+  void log_release(const std::string& id, std::string_view reason) {
+    if (released_ > 0 && reason != release_reason_) log_releases();
+    if (released_++ == 0) loop_.post([this] { log_releases(); });
+    release_id_ = id;
+    release_reason_ = reason;
+  }
+  void log_releases() {
+    const std::size_t count = std::exchange(released_, 0);
+    if (count == 1) log::info("released context {}: {}", release_id_, release_reason_);
+    else if (count > 1) log::info("released {} contexts: {}", count, release_reason_);
   }
 
   // On a worker's thread.
@@ -357,6 +371,8 @@ class Server final : public admin::Instance {
   std::set<net::Transport*> admin_transports_;
   Scope scope_;
   std::string proxy_, admin_;
+  std::size_t released_ = 0;  // contexts that no log line tells of yet; all for that reason
+  std::string release_id_, release_reason_;
   Clock::time_point started_ = Clock::now();
   bool stopping_ = false;
   Event* drained_ = nullptr;  // while draining: set to end it
