@@ -26,6 +26,7 @@ constexpr Metric kMetrics[] = {
     {"requests_failed_total", "counter", "Requests that the proxy itself answered with 5xx", &proxy::Counters::failed},
     {"requests_retried_total", "counter", "Requests sent a second time on a new connection", &proxy::Counters::retried},
     {"tunnels_total", "counter", "Tunnels opened: CONNECT and upgrades", &proxy::Counters::tunnels},
+    {"tunnels_open", "gauge", "Tunnels open now", &proxy::Counters::open_tunnels},
     {"upstream_connections_total", "counter", "Connections opened to upstreams", &proxy::Counters::upstream_connections},
     {"upstream_connections_idle", "gauge", "Connections to upstreams kept for reuse", &proxy::Counters::idle_upstreams},
 };

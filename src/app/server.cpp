@@ -104,6 +104,8 @@ class Server final : public admin::Instance {
         json::object{{"open", sum.open_requests}, {"total", sum.requests}, {"refused", sum.refused}, {"failed", sum.failed}};
     out["upstream"] = json::object{{"idle", sum.idle_upstreams}, {"opened", sum.upstream_connections}, {"retried", sum.retried}};
     out["tunnels"] = sum.tunnels;
+    out["openTunnels"] = sum.open_tunnels;
+    out["draining"] = stopping_;
     co_return out;
   }
 
@@ -116,10 +118,15 @@ class Server final : public admin::Instance {
     for (auto& worker : workers_) worker->observed = observed;
   }
 
-  void shut_down() override {
-    if (std::exchange(stopping_, true)) return;
-    log::info("stopping: {} at the most for what is under way", fmt::format("{} s", settings_.drain_timeout.count() / 1000.0));
-    scope_.spawn(drain());
+  milliseconds drain_timeout() const override { return settings_.drain_timeout; }
+
+  void shut_down(std::optional<milliseconds> limit) override {
+    const milliseconds most = limit.value_or(settings_.drain_timeout);
+    const bool begun = std::exchange(stopping_, true);
+    if (begun && !limit) return;
+    log::info("stopping: {} s at the most for what is under way", most.count() / 1000.0);
+    if (!begun) scope_.spawn(drain());
+    late_.after(std::max(most, milliseconds(1)));
   }
 
  private:
@@ -171,7 +178,7 @@ class Server final : public admin::Instance {
     if (!process_runs(pid)) return make_error(Errc::config, fmt::format("owner-pid: no process {} runs", pid));
     const auto ended = [](void* self) {
       log::info("process {} has ended, which this instance belongs to", static_cast<Server*>(self)->settings_.owner_pid);
-      static_cast<Server*>(self)->shut_down();
+      static_cast<Server*>(self)->shut_down({});
     };
     owner_ = std::make_unique<ProcessWatch>(pid, ended, this);
     return {};
@@ -217,7 +224,7 @@ class Server final : public admin::Instance {
 
   Task<void> serve_admin() {
     std::function<void(net::Socket)> take = [this](net::Socket socket) {
-      if (!stopping_ && admin_transports_.size() < kMostAdmin)
+      if (admin_transports_.size() < kMostAdmin)
         scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
     };
     co_await admin_listener_->run(std::move(take));
@@ -304,8 +311,11 @@ class Server final : public admin::Instance {
 
   void on_signal(int number) {
     if (number == SIGHUP) return reread();
-    if (!stopping_) return shut_down();
+    if (!stopping_) return shut_down({});
     log::info("stopping at once");
+    end_drain();
+  }
+  void end_drain() {
     if (drained_) drained_->set();
   }
 
@@ -318,23 +328,19 @@ class Server final : public admin::Instance {
   }
 
   void close_admin() {
-    stopping_ = true;
     admin_listener_->close();
     api_->close_events();
     for (http::Drainable* connection : std::set<http::Drainable*>(admin_open_)) connection->drain();
   }
 
-  // Stops accepting, lets what is under way end, for a limited time.
+  // Stops accepting, lets what is under way end, for a limited time. The admin API answers until then.
   Task<void> drain() {
     workers_.front()->post([this] { proxy_listener_->close(); });
     doors_->close_all();
-    close_admin();
     // Shared with the workers' answers: one may come when the time is over.
     auto drained = std::make_shared<Event>();
     auto left = std::make_shared<std::size_t>(workers_.size());
     drained_ = drained.get();
-    Deadline late([](void* event) { static_cast<Event*>(event)->set(); }, drained_);
-    late.after(std::max(settings_.drain_timeout, milliseconds(1)));
     for (auto& worker : workers_) {
       proxy::Worker* const told = worker.get();
       told->post([this, told, drained, left] {
@@ -347,6 +353,7 @@ class Server final : public admin::Instance {
     }
     co_await *drained;
     drained_ = nullptr;
+    late_.cancel();
     if (*left > 0) log::info("closing what is still open");
     loop_.stop();
   }
@@ -376,6 +383,7 @@ class Server final : public admin::Instance {
   Clock::time_point started_ = Clock::now();
   bool stopping_ = false;
   Event* drained_ = nullptr;  // while draining: set to end it
+  Deadline late_{[](void* self) { static_cast<Server*>(self)->end_drain(); }, this};
 };
 
 }  // namespace
