@@ -232,6 +232,20 @@ TEST_CASE("contexts are made, shown, changed and released") {
   CHECK(fixture.ask("DELETE", "/v1/contexts?all=true").body == "{\"released\":[]}\n");
 }
 
+TEST_CASE("a context's label and forwards are bounded") {
+  ApiFixture fixture;
+  const auto label = [](std::size_t size) { return R"({"label":")" + std::string(size, 'l') + "\"}"; };
+  CHECK(fixture.ask("POST", "/v1/contexts", label(200)).status == 201);
+  CHECK(fixture.ask("POST", "/v1/contexts", label(201)).json().at("field") == "label");
+  const auto forwards = [](std::size_t count) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i) list += R"(,{"port":3000,"local":0})";
+    return R"({"fromUrl":"https://cmux-abc-base-3000.cmux.app","forwards":[)" + list.substr(1) + "]}";
+  };
+  CHECK(fixture.ask("POST", "/v1/contexts", forwards(64)).status == 201);
+  CHECK(fixture.ask("POST", "/v1/contexts", forwards(65)).json().at("field") == "forwards");
+}
+
 TEST_CASE("a shutdown is answered, then begun") {
   ApiFixture fixture;
   CHECK(fixture.ask("POST", "/v1/shutdown").body == "{\"status\":\"stopping\",\"timeoutSeconds\":5E0}\n");
