@@ -26,7 +26,10 @@ class Instance {
   virtual Task<boost::json::object> status() = 0;
   // In Prometheus' text format.
   virtual Task<std::string> metrics() = 0;
-  virtual void shut_down() = 0;                          // gracefully; returns at once
+  // Gracefully; returns at once. `limit`: for what is under way, else drain_timeout(); of a stop that has begun, it is the new
+  // one.
+  virtual void shut_down(std::optional<milliseconds> limit) = 0;
+  virtual milliseconds drain_timeout() const = 0;
   virtual const std::string& proxy_address() const = 0;  // "127.0.0.1:39385"
   virtual const std::vector<std::string>& more_domains() const = 0;
   // Somebody listens to events, or nobody any more: workers measure only for listeners.

@@ -13,6 +13,7 @@ class RawStream final : public Stream {
   Task<Result<Head*>> read_head() override;
   Task<Result<Body>> read_body() override;
   bool body_ready() const override { return false; }
+  void interrupt_body(bool on) override;
   Task<Result<void>> write_head(const Head& head, Next next) override;
   Task<Result<void>> write_body(std::string_view bytes, Next next, const Fields* trailers) override;
   void reset(Errc why) noexcept override;
@@ -23,6 +24,7 @@ class RawStream final : public Stream {
   std::unique_ptr<net::Transport> transport_;
   Buffer in_;
   std::uint64_t moved_ = 0;
+  bool stopped_ = false;  // see interrupt_body()
 };
 
 }  // namespace cmux::http

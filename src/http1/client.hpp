@@ -32,6 +32,7 @@ class ClientConnection final : public http::Stream, private Half {
   Task<Result<http::Head*>> read_head() override;
   Task<Result<http::Body>> read_body() override;
   bool body_ready() const override { return pull_ready(); }
+  void interrupt_body(bool on) override { stop_pulling(on); }
   Task<Result<void>> write_head(const http::Head& head, http::Next next) override;
   Task<Result<void>> write_body(std::string_view bytes, http::Next next, const http::Fields* trailers) override;
   void reset(Errc why) noexcept override;

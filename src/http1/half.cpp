@@ -18,7 +18,6 @@ Task<Result<http::Body>> Half::pull_body() {
       if (piece->end) body.trailers = reader_.trailers();
       co_return body;
     }
-    if (stopped_) co_return make_error(Errc::cancelled);
     const net::Io io = transport_->read(in_.prepare(http::tunnel_room(body_bytes_)));
     if (io.state == net::Io::State::failed) co_return transport_->error();
     if (io.state == net::Io::State::moved) {
@@ -27,6 +26,7 @@ Task<Result<http::Body>> Half::pull_body() {
     }
     if (io.state == net::Io::State::blocked) {
       if (in_.empty()) in_.release();  // who only waits holds no memory
+      if (stopped_) co_return make_error(Errc::cancelled);
       co_await transport_->readable();
       continue;
     }

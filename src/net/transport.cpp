@@ -22,7 +22,7 @@ void Transport::unread(std::string_view bytes) {
   prefix_ = std::move(joined);
 }
 
-Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::size_t room) {
+Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::size_t room, const bool* stopped) {
   while (true) {
     const Io io = transport.read(into.prepare(room));
     switch (io.state) {
@@ -32,6 +32,7 @@ Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::siz
       case Io::State::blocked: break;
     }
     if (into.empty()) into.release();  // who only waits holds no memory
+    if (stopped && *stopped) co_return make_error(Errc::cancelled);
     co_await transport.readable();
   }
 }

@@ -82,8 +82,9 @@ class Transport {
   Buffer prefix_;
 };
 
-// Waits until there is something, then reads it into the buffer. 0: the peer ended its direction.
-Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::size_t room);
+// Waits until there is something, then reads it into the buffer. 0: the peer ended its direction. Once `*stopped` it does not
+// wait any more, and fails with Errc::cancelled; whoever sets that also sets transport.readable().
+Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::size_t room, const bool* stopped = nullptr);
 // Writes all of the pieces.
 Task<Result<void>> write_all(Transport& transport, std::string_view first, std::string_view second = {},
                              std::string_view third = {});

@@ -69,7 +69,8 @@ Task<void> Exchange::connect_direct() {
   auto written = co_await downstream_.write_head(established, Next::later);
   responded_ = true;
   if (record_) record_->status = 200;
-  if (written) co_await http::relay_tunnel(downstream_, upstream);
+  OpenTunnel tunnel(worker_, downstream_, upstream);
+  if (written) co_await http::relay_tunnel(downstream_, upstream, tunnel.traffic());
   upstream_ = nullptr;
 }
 

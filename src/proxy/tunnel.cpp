@@ -36,7 +36,7 @@ class RawTunnel final : public Active, public http::Drainable {
   // Until it is clear what the client speaks. Http1, http2 and tls come with the transport, untouched; else all is done.
   Task<Protocol> run() {
     Scope parts;
-    idle_.after(worker_.options().http1.idle_timeout);
+    idle_.after(worker_.draining() ? kSilence : worker_.options().http1.idle_timeout);
     parts.spawn(watch_client());
     if (!client_done_ && plan_.tunnels) {
       silence_.after(kSilence);
@@ -85,7 +85,7 @@ class RawTunnel final : public Active, public http::Drainable {
     progress_.set();
   }
   bool is_tunnel() const override { return true; }
-  // A tunnel in which nobody has spoken carries nothing that could be lost.
+  // A tunnel in which nobody has spoken carries nothing that could be lost. An open one has its OpenTunnel.
   void drain() override {
     if (!client_done_ && !spoke_) cancel(Errc::closed);
   }
@@ -111,6 +111,7 @@ class RawTunnel final : public Active, public http::Drainable {
         continue;
       }
       if (!seen.empty() && decides_now()) protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
+      else if (is_over()) break;
       else co_await client_.readable();
     }
     if (!seen.empty()) client_.unread(seen.view());
@@ -125,6 +126,7 @@ class RawTunnel final : public Active, public http::Drainable {
   }
   // Nothing has come, for now, that would decide.
   bool decides_now() const { return settled_ || (spoke_ && !forwarded_); }
+  bool is_over() { return tunnel_ && tunnel_->traffic().over(); }
   void settle() {
     settled_ = true;
     client_.readable().set();
@@ -133,19 +135,26 @@ class RawTunnel final : public Active, public http::Drainable {
   // Opens the far side and moves what the workspace says to the client.
   Task<void> pull() {
     auto opened = co_await open();
-    if (!opened) error_ = opened.error();
-    else far_ = &lease_.stream();
+    if (!opened) {
+      error_ = opened.error();
+    } else {
+      far_ = &lease_.stream();
+      tunnel_.emplace(worker_, near_, *far_);
+    }
     opened_ = true;
     progress_.set();
     if (!far_ || given_up_) co_return;
     auto first = co_await far_->read_body();
     if (given_up_) co_return;
+    if (!first && is_over()) first = http::Body{{}, true};
     if (first) {
       spoke_ = true;
+      tunnel_->traffic().came(Side::upstream);
       client_.readable().set();  // bytes that could have become a request are now raw
       auto written = co_await near_.write_body(first->bytes, first->end ? http::Next::end : http::Next::later, nullptr);
+      tunnel_->traffic().passed_on();
       if (written && first->end) co_return;
-      if (written) written = co_await http::relay_body(*far_, Side::upstream, near_, Side::downstream);
+      if (written) written = co_await http::relay_body(*far_, Side::upstream, near_, Side::downstream, &tunnel_->traffic());
       if (written) co_return;
     }
     near_.reset(Errc::reset);
@@ -159,7 +168,7 @@ class RawTunnel final : public Active, public http::Drainable {
       co_await progress_;
     }
     if (!far_) co_return near_.reset(Errc::reset);
-    auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream);
+    auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream, &tunnel_->traffic());
     if (moved) co_return;
     near_.reset(Errc::reset);
     far_->reset(Errc::reset);
@@ -201,7 +210,8 @@ class RawTunnel final : public Active, public http::Drainable {
   http::RawStream near_;
   upstream::Claim claim_;
   upstream::Lease lease_;
-  http::Stream* far_ = nullptr;  // lease_'s, once the tunnel stands
+  http::Stream* far_ = nullptr;       // lease_'s, once the tunnel stands
+  std::optional<OpenTunnel> tunnel_;  // ... and then
   std::optional<Error> error_;
   Event progress_;
   Deadline silence_{[](void* self) { static_cast<RawTunnel*>(self)->progress_.set(); }, this};

@@ -31,6 +31,18 @@ void Silent::hurry() {
 
 void Silent::drain() { transport_.abort(make_error(Errc::closed, "shutting down"), false); }
 
+OpenTunnel::OpenTunnel(Worker& worker, http::Stream& downstream, http::Stream& upstream)
+    : worker_(worker), downstream_(downstream), upstream_(upstream) {
+  worker_.open().insert(this);
+  ++worker_.count().open_tunnels;
+  if (worker_.draining()) drain();
+}
+
+OpenTunnel::~OpenTunnel() {
+  worker_.open().erase(this);
+  --worker_.count().open_tunnels;
+}
+
 Worker::Worker(const Options& options, std::function<void(Record)> report)
     : options_(options), report_(std::move(report)), resolver_(options.resolve), pool_(resolver_, options.pool) {}
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "http/traffic.hpp"
 #include "http1/server.hpp"
 #include "http2/session.hpp"
 #include "net/listener.hpp"
@@ -56,7 +57,7 @@ struct Record {
 struct Counters {
   std::uint64_t connections = 0, requests = 0, tunnels = 0, refused = 0, failed = 0, retried = 0, upstream_connections = 0;
   std::uint64_t shed = 0;  // connections that were closed for want of descriptors
-  std::uint64_t open_connections = 0, open_requests = 0, idle_upstreams = 0;
+  std::uint64_t open_connections = 0, open_requests = 0, open_tunnels = 0, idle_upstreams = 0;
 };
 
 // A listener that belongs to a context: what comes in needs no credentials.
@@ -83,6 +84,22 @@ class Silent final : public Link, public http::Drainable {
   net::Transport& transport_;
   Clock::time_point since_;
   Deadline deadline_{[](void* self) { static_cast<Silent*>(self)->drain(); }, this};
+};
+
+// An open tunnel between two streams: counted, and ended at rest when the worker drains.
+class OpenTunnel final : public http::Drainable {
+ public:
+  OpenTunnel(Worker& worker, http::Stream& downstream, http::Stream& upstream);
+  ~OpenTunnel();
+  OpenTunnel(const OpenTunnel&) = delete;
+  void drain() override { traffic_.end_at_rest(downstream_, upstream_); }
+  http::Traffic& traffic() { return traffic_; }
+
+ private:
+  Worker& worker_;
+  http::Stream& downstream_;
+  http::Stream& upstream_;
+  http::Traffic traffic_;
 };
 
 class Worker {

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "base/standard_streams.hpp"
 #include "cli.hpp"
 
 namespace cmux::cli {
@@ -78,6 +79,7 @@ int run(int argc, char** argv) {
 }  // namespace cmux::cli
 
 int main(int argc, char** argv) {
+  if (!cmux::open_standard_streams()) return cmux::cli::kFailed;
   signal(SIGPIPE, SIG_IGN);
   try {
     const int code = cmux::cli::run(argc, argv);

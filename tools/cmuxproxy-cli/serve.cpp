@@ -10,12 +10,16 @@
 
 #include "app/server.hpp"
 #include "app/settings.hpp"
+#include "base/line_writer.hpp"
+#include "base/log.hpp"
 #include "cli.hpp"
 
 extern char** environ;
 
 namespace cmux::cli {
 namespace {
+
+constexpr milliseconds kReadyWait{200};  // for the ready line to be taken, before its reader is called late
 
 struct Options {
   std::map<std::string, std::vector<std::string>> texts;  // by setting
@@ -59,14 +63,17 @@ int print_check(const app::Settings& settings, const std::optional<std::string>&
   return kOk;
 }
 
+// The instance does not wait for whoever is told; a line that is read late is still written.
+void say(int descriptor, std::string_view name, const std::string& line, bool close_it) {
+  LineWriter out(descriptor, {}, close_it);
+  out.add(line + "\n");
+  if (!out.flush(kReadyWait)) log::warn("the ready line waits: {} is not read", name);
+  else if (out.dropped() > 0) log::warn("the ready line is lost: {} cannot be written to", name);
+}
+
 void announce(const std::string& document, const std::string& text, bool as_json, int descriptor) {
-  print((as_json ? document : text) + "\n");
-  std::fflush(stdout);
-  if (descriptor < 0) return;
-  const std::string line = document + "\n";
-  if (write(descriptor, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-    print_note("cmuxproxy: --ready-fd cannot be written to");
-  close(descriptor);
+  say(STDOUT_FILENO, "standard output", as_json ? document : text, false);
+  if (descriptor >= 0) say(descriptor, "--ready-fd", document, true);
 }
 
 int serve(const Options& options) {

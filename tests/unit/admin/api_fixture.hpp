@@ -30,7 +30,11 @@ class FakeInstance final : public Instance {
     co_return out;
   }
   Task<std::string> metrics() override { co_return "cmuxproxy_contexts 0\n"; }
-  void shut_down() override { stopped = true; }
+  void shut_down(std::optional<milliseconds> limit) override {
+    stopped = true;
+    stop_limit = limit;
+  }
+  milliseconds drain_timeout() const override { return milliseconds(5'000); }
   const std::string& proxy_address() const override { return proxy; }
   const std::vector<std::string>& more_domains() const override { return domains; }
   void set_observed(bool value) override { observed = value; }
@@ -39,6 +43,7 @@ class FakeInstance final : public Instance {
   std::string proxy = "127.0.0.1:39385";
   std::vector<std::string> domains{"example.test"};
   unsigned settled_calls = 0;
+  std::optional<milliseconds> stop_limit;
   bool stopped = false, observed = false;
 };
 

@@ -5,6 +5,7 @@
 #include "base/run.hpp"
 #include "http/fake_stream.hpp"
 #include "http/raw_stream.hpp"
+#include "http/traffic.hpp"
 #include "net/pair.hpp"
 
 using namespace cmux;
@@ -16,7 +17,10 @@ Task<void> relay_up(Stream& from, Stream& to, Result<void>& out) {
   out = co_await relay_body(from, Side::downstream, to, Side::upstream);
 }
 
-Task<void> tunnel(Stream& downstream, Stream& upstream, Result<void>& out) { out = co_await relay_tunnel(downstream, upstream); }
+Task<void> tunnel(Stream& downstream, Stream& upstream, Result<void>& out) {
+  Traffic traffic;
+  out = co_await relay_tunnel(downstream, upstream, traffic);
+}
 
 Result<void> relayed(FakeStream& from, FakeStream& to) {
   Loop loop;
