@@ -253,6 +253,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
     case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), entrance); break;
     case Protocol::http1:
     case Protocol::http2: co_await serve_requests(worker, std::move(transport), entrance, protocol); break;
+    case Protocol::socks:
     case Protocol::raw:
     case Protocol::unknown: break;
   }

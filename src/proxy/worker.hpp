@@ -112,6 +112,7 @@ class Worker {
 
   // Checks the value of a Proxy-Authorization field. Null: not good.
   SessionPtr authenticate(std::string_view field_value) const;
+  SessionPtr authenticate(const std::string& username, std::string_view password) const;
   SessionPtr session_of(const std::string& username) const;  // null: there is none
 
   const Options& options() const { return options_; }
