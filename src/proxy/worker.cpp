@@ -31,8 +31,12 @@ void Silent::hurry() {
 
 void Silent::drain() { transport_.abort(make_error(Errc::closed, "shutting down"), false); }
 
-Worker::Worker(const Options& options, std::function<void(Record)> report)
-    : options_(options), report_(std::move(report)), resolver_(options.resolve), pool_(resolver_, options.pool) {}
+Worker::Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed)
+    : options_(options),
+      report_(std::move(report)),
+      tunnel_failed_(std::move(failed)),
+      resolver_(options.resolve),
+      pool_(resolver_, options.pool) {}
 
 Worker::~Worker() {
   if (thread_.joinable() && !stop(milliseconds(0))) thread_.join();

@@ -52,6 +52,11 @@ struct Record {
   std::chrono::microseconds dns{0}, connect{0}, tls{0}, first_byte{0}, total{0};
 };
 
+// A raw tunnel that could not be: its client was told 200, or nothing, by then, and only sees it closed.
+struct TunnelFailure {
+  std::string context, target, error, detail;
+};
+
 // Plain counters of one worker; summed by who asks.
 struct Counters {
   std::uint64_t connections = 0, requests = 0, tunnels = 0, refused = 0, failed = 0, retried = 0, upstream_connections = 0;
@@ -87,8 +92,9 @@ class Silent final : public Link, public http::Drainable {
 
 class Worker {
  public:
-  // `report` takes records while they are observed; called on the worker's thread. `options` outlive the worker.
-  Worker(const Options& options, std::function<void(Record)> report);
+  // `report` takes records while they are observed, `failed` the failures of raw tunnels always; called on the worker's thread.
+  // `options` outlive the worker.
+  Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed = {});
   ~Worker();
 
   // --- from any thread ---
@@ -127,6 +133,9 @@ class Worker {
   bool make_room(int descriptor);
   bool draining() const { return draining_; }
   void report(Record record) { report_(std::move(record)); }
+  void report(TunnelFailure failure) {
+    if (tunnel_failed_) tunnel_failed_(std::move(failure));
+  }
 
  private:
   void take(net::Socket socket, DoorPtr door);
@@ -137,6 +146,7 @@ class Worker {
 
   const Options& options_;
   std::function<void(Record)> report_;
+  std::function<void(TunnelFailure)> tunnel_failed_;
   Loop loop_;
   net::Resolver resolver_;
   upstream::Pool pool_;

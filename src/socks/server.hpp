@@ -30,6 +30,7 @@ class ServerStream final : public http::Stream {
   Task<Result<http::Head*>> read_head() override;
   Task<Result<http::Body>> read_body() override { return raw_.read_body(); }
   bool body_ready() const override { return raw_.body_ready(); }
+  void interrupt_body(bool on) override { raw_.interrupt_body(on); }
   // Only the first counts. A refusal has no body: what HTTP would say in one is dropped.
   Task<Result<void>> write_head(const http::Head& head, http::Next next) override;
   Task<Result<void>> write_body(std::string_view bytes, http::Next next, const http::Fields* trailers) override;

@@ -180,4 +180,66 @@ TEST_CASE("raw tcp: psql by a forwarded port") {
   CHECK(server.stop(SIGINT, 30s) == 0);
 }
 
+TEST_CASE("raw tcp: a route that carries none says so when it is made, and when it is tried") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Strings route = {"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test"};
+  Strings create = {"ctx", "create", "--json", "--dedicated-port", "--forward", "5432:0"};
+  create.insert(create.end(), route.begin(), route.end());
+  const Run made = proxy.cli(create);
+  CHECK(made.err.find("warning: forwards: this route carries HTTP and TLS alone") != std::string::npos);
+  const boost::json::object context = made.json().as_object();
+  CHECK(context.at("warnings").as_array().size() == 1);
+  CHECK(context.at("lastTunnelFailure").is_null());
+  const auto number = [&](std::string_view key) { return static_cast<std::uint16_t>(number_in(context, key)); };
+  const std::string id = text_in(context, "id");
+
+  const auto listing = fmt::format(
+      "GET /v1/events?type=context&context={} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: "
+      "Bearer {}\r\n\r\n",
+      id, proxy.admin_port(), proxy.token);
+  Client events(proxy.admin_port());
+  events.send(listing);
+  events.read_until("\r\n\r\n");
+  const bool forward = GENERATE(true, false);
+  INFO(forward);
+  const auto local = number_in(context.at("forwards").as_array().at(0).as_object(), "local");
+  Client client = forward ? Client(static_cast<std::uint16_t>(local)) : socks_greeted(number("dedicatedPort"));
+  if (!forward) CHECK(socks_code(client, socks_request("localhost", 5432)) == 0);
+  client.send("\x00\x00\x00\x08\x04\xd2\x16\x2f"s);
+  CHECK(client.read_all_until_close().empty());
+
+  const std::string event = events.read_until("\n\n");
+  CHECK(event.find("event: context.tunnel-failed\n") != std::string::npos);
+  CHECK(event.find("localhost:5432") != std::string::npos);
+  const auto failure = proxy.cli({"ctx", "show", id, "--json"}).json().as_object().at("lastTunnelFailure").as_object();
+  CHECK(text_in(failure, "target") == "localhost:5432");
+  CHECK(text_in(failure, "error") == "unsupported");
+  CHECK(text_in(failure, "detail").find("cmuxProxyOrigin") != std::string::npos);
+  CHECK(checked(proxy.cli({"ctx", "show", id})).find("cmuxProxyOrigin") != std::string::npos);
+  const std::string probe = checked(proxy.cli({"probe"}));
+  CHECK(probe.find(fmt::format("context {}: to localhost:5432", id)) != std::string::npos);
+  CHECK(probe.find("--cmux-proxy-origin") != std::string::npos);
+  // A context's own, and gone with it.
+  CHECK(proxy.cli({"ctx", "release", id}).exit == 0);
+  CHECK(checked(proxy.cli({"probe"})).find("tunnel") == std::string::npos);
+}
+
+TEST_CASE("raw tcp: a port that nobody listens on is a failure of the context's too") {
+  Workspace workspace;
+  Proxy proxy;
+  Strings flags = {"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--forward", "1:0"};
+  const Context context = proxy.context(flags);
+  CHECK_FALSE(context.json.contains("warnings"));
+  Client client(static_cast<std::uint16_t>(number_in(context.json.at("forwards").as_array().at(0).as_object(), "local")));
+  client.send("\x01\x02");
+  CHECK(client.closed_by_peer());
+  const auto failure = [&] {
+    return proxy.cli({"ctx", "show", context.id, "--json"}).json().as_object().at("lastTunnelFailure");
+  };
+  REQUIRE(eventually([&] { return failure().is_object(); }));
+  CHECK(text_in(failure().as_object(), "detail").find("502") != std::string::npos);
+  CHECK(checked(proxy.cli({"probe"})).find("listens on that port") != std::string::npos);
+}
+
 }  // namespace e2e
