@@ -79,6 +79,10 @@ class Server final : public admin::Instance {
   }
   const std::string& proxy_address() const override { return proxy_; }
   const std::vector<std::string>& more_domains() const override { return settings_.domains; }
+  const admin::TunnelFailure* tunnel_failure(const std::string& context) const override {
+    const auto found = tunnel_failures_.find(context);
+    return found == tunnel_failures_.end() ? nullptr : &found->second;
+  }
 
   Task<void> settled() override {
     // Posts are carried out in order: when this one has come back, every change before it is known.
@@ -157,7 +161,9 @@ class Server final : public admin::Instance {
     api_ = std::make_unique<admin::Api>(*this, record.token, settings_.admin.is_unix() ? std::string() : admin_address);
     make_options();
     for (unsigned i = 0; i < settings_.threads; ++i)
-      workers_.push_back(std::make_unique<proxy::Worker>(options_, [this](proxy::Record done) { take_record(std::move(done)); }));
+      workers_.push_back(std::make_unique<proxy::Worker>(
+          options_, [this](proxy::Record done) { take_record(std::move(done)); },
+          [this](proxy::TunnelFailure failed) { take_failure(std::move(failed)); }));
     {
       const SignalsBlocked blocked;  // in the workers
       for (auto& worker : workers_) worker->start();
@@ -282,7 +288,10 @@ class Server final : public admin::Instance {
       proxy::Worker* const told = worker.get();
       told->post([told, change, context] { told->apply(change, context); });
     }
-    if (change == Change::released) doors_->close(*context);
+    if (change == Change::released) {
+      doors_->close(*context);
+      tunnel_failures_.erase(context->id);
+    }
     const std::string_view type = change == Change::added      ? "context.created"
                                   : change == Change::rerouted ? "context.rerouted"
                                                                : "context.released";
@@ -312,6 +321,17 @@ class Server final : public admin::Instance {
                 record.destination.empty() ? "-" : record.destination, record.status, record.total.count(),
                 record.error.empty() ? "" : " " + record.error);
     loop_.post([this, record = std::move(record)] { api_->publish({"request", record.context, record_json(record)}); });
+  }
+
+  void take_failure(proxy::TunnelFailure failed) {
+    loop_.post([this, failed = std::move(failed)] {
+      if (!contexts_.find(failed.context)) return;  // released meanwhile
+      admin::TunnelFailure& last = tunnel_failures_[failed.context];
+      last = {std::chrono::system_clock::now(), failed.target, failed.error, failed.detail};
+      json::object data = admin::failure_to_json(last);
+      data["context"] = failed.context;
+      api_->publish({"context.tunnel-failed", failed.context, json::serialize(data)});
+    });
   }
 
   void on_signal(int number) {
@@ -372,6 +392,7 @@ class Server final : public admin::Instance {
   std::vector<net::Endpoint> own_;
   policy::ContextStore contexts_{
       [this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};
+  std::map<std::string, admin::TunnelFailure> tunnel_failures_;  // the last one of each context
   std::unique_ptr<admin::InstanceFile> file_;
   std::unique_ptr<ProcessWatch> owner_;
   std::unique_ptr<net::Listener> admin_listener_;

@@ -16,6 +16,15 @@ std::size_t bytes_of(const Context& context) {
 
 }  // namespace
 
+std::vector<std::string> warnings_of(const Context& context) {
+  if (!context.route || context.forwards.empty()) return {};
+  const auto destination = destination_of(*context.route, Scheme::http, "localhost", context.forwards.front().port);
+  if (!destination || destination->tunnels) return {};
+  return {
+      "forwards: this route carries HTTP and TLS alone; psql, redis-cli, ssh and whatever else speaks neither need a "
+      "cmuxProxyOrigin"};
+}
+
 struct ContextStore::Entry {
   ContextStore* store;
   ContextPtr context;

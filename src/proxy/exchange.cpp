@@ -71,6 +71,8 @@ Task<void> Exchange::run() {
   } else if (auto who = identify(); !who) {
     Refusal refusal{407, "http_request_denied", who.error().detail};
     co_await refuse(std::move(refusal));
+  } else if (is_for_port()) {
+    co_await answer_for_port();
   } else if (auto where = find_plan(); !where) {
     co_await refuse(refusal_of(where.error()));
   } else if (worker_.count().open_requests > worker_.options().max_requests) {

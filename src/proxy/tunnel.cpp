@@ -60,8 +60,9 @@ class RawTunnel final : public Active, public http::Drainable {
       give_up();
     } else if (!cancelled_ && (protocol_ == Protocol::raw || pulling_)) {
       if (!plan_.tunnels) {
-        log::info("closed a tunnel to {}: it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin for raw tunnels",
-                  target_.text());
+        error_ =
+            make_error(Errc::unsupported,
+                       "it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin, which alone carries raw bytes");
       } else {
         if (!pulling_) parts.spawn(pull());
         co_await push();
@@ -71,7 +72,7 @@ class RawTunnel final : public Active, public http::Drainable {
       give_up();
     }
     co_await parts.join();
-    if (error_ && protocol_ == Protocol::raw) log::info("raw tunnel to {} failed: {}", target_.text(), error_->detail);
+    if (error_ && protocol_ == Protocol::raw && !cancelled_) report(*error_);
     co_return cancelled_ ? Protocol::raw : protocol_;
   }
 
@@ -91,6 +92,12 @@ class RawTunnel final : public Active, public http::Drainable {
   }
 
  private:
+  // Its client sees no more than the end: whoever looks after the context is told why.
+  void report(const Error& error) {
+    log::info("closed a raw tunnel to {}: {}", target_.text(), error.detail);
+    worker_.report(TunnelFailure{*client_of_, target_.text(), std::string(name_of(error.code)), error.detail});
+  }
+
   // Looks at the client's first bytes and puts them back.
   Task<void> watch_client() {
     Buffer seen;
@@ -263,6 +270,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
     case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), entrance); break;
     case Protocol::http1:
     case Protocol::http2: co_await serve_requests(worker, std::move(transport), entrance, protocol); break;
+    case Protocol::socks:
     case Protocol::raw:
     case Protocol::unknown: break;
   }

@@ -43,8 +43,12 @@ OpenTunnel::~OpenTunnel() {
   --worker_.count().open_tunnels;
 }
 
-Worker::Worker(const Options& options, std::function<void(Record)> report)
-    : options_(options), report_(std::move(report)), resolver_(options.resolve), pool_(resolver_, options.pool) {}
+Worker::Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed)
+    : options_(options),
+      report_(std::move(report)),
+      tunnel_failed_(std::move(failed)),
+      resolver_(options.resolve),
+      pool_(resolver_, options.pool) {}
 
 Worker::~Worker() {
   if (thread_.joinable() && !stop(milliseconds(0))) thread_.join();
@@ -191,11 +195,14 @@ void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr
 
 SessionPtr Worker::authenticate(std::string_view field_value) const {
   const auto shown = policy::parse_basic(field_value);
-  if (!shown) return nullptr;
-  const auto found = sessions_.find(shown->username);
+  return shown ? authenticate(shown->username, shown->password) : nullptr;
+}
+
+SessionPtr Worker::authenticate(const std::string& username, std::string_view password) const {
+  const auto found = sessions_.find(username);
   // A comparison for unknown names too: the time does not tell which names exist.
-  const std::string& password = found == sessions_.end() ? shown->username : found->second->context->password;
-  const bool equal = policy::equal_secrets(password, shown->password);
+  const std::string& right = found == sessions_.end() ? username : found->second->context->password;
+  const bool equal = policy::equal_secrets(right, password);
   const bool good = equal && found != sessions_.end() && !found->second->ended();
   return good ? found->second : nullptr;
 }

@@ -53,6 +53,11 @@ struct Record {
   std::chrono::microseconds dns{0}, connect{0}, tls{0}, first_byte{0}, total{0};
 };
 
+// A raw tunnel that could not be: its client was told 200, or nothing, by then, and only sees it closed.
+struct TunnelFailure {
+  std::string context, target, error, detail;
+};
+
 // Plain counters of one worker; summed by who asks.
 struct Counters {
   std::uint64_t connections = 0, requests = 0, tunnels = 0, refused = 0, failed = 0, retried = 0, upstream_connections = 0;
@@ -104,8 +109,9 @@ class OpenTunnel final : public http::Drainable {
 
 class Worker {
  public:
-  // `report` takes records while they are observed; called on the worker's thread. `options` outlive the worker.
-  Worker(const Options& options, std::function<void(Record)> report);
+  // `report` takes records while they are observed, `failed` the failures of raw tunnels always; called on the worker's thread.
+  // `options` outlive the worker.
+  Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed = {});
   ~Worker();
 
   // --- from any thread ---
@@ -129,6 +135,7 @@ class Worker {
 
   // Checks the value of a Proxy-Authorization field. Null: not good.
   SessionPtr authenticate(std::string_view field_value) const;
+  SessionPtr authenticate(const std::string& username, std::string_view password) const;
   SessionPtr session_of(const std::string& username) const;  // null: there is none
 
   const Options& options() const { return options_; }
@@ -143,6 +150,9 @@ class Worker {
   bool make_room(int descriptor);
   bool draining() const { return draining_; }
   void report(Record record) { report_(std::move(record)); }
+  void report(TunnelFailure failure) {
+    if (tunnel_failed_) tunnel_failed_(std::move(failure));
+  }
 
  private:
   void take(net::Socket socket, DoorPtr door);
@@ -153,6 +163,7 @@ class Worker {
 
   const Options& options_;
   std::function<void(Record)> report_;
+  std::function<void(TunnelFailure)> tunnel_failed_;
   Loop loop_;
   net::Resolver resolver_;
   upstream::Pool pool_;

@@ -153,7 +153,7 @@ TEST_CASE("cli: ctx create in every format") {
   const auto context = document(json);
   CHECK(json.err.empty());
   CHECK(keys(context) == Strings{"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort",
-                                 "forwards", "label", "createdAt", "expiresAt"});
+                                 "forwards", "label", "createdAt", "expiresAt", "socksUrl", "pacUrl", "lastTunnelFailure"});
   const std::string username = text_in(context, "username"), password = text_in(context, "password");
   CHECK_THAT(text_in(context, "id"), Catch::Matches("ctx-7-[0-9a-f]{16}"));
   CHECK_THAT(username, Catch::Matches("wc-7-[0-9a-f]{8}"));
@@ -161,6 +161,8 @@ TEST_CASE("cli: ctx create in every format") {
   CHECK(number_in(context, "webContentsId") == 7);
   CHECK(text_in(context, "proxy") == fmt::format("127.0.0.1:{}", proxy.port()));
   CHECK(text_in(context, "proxyUrl") == fmt::format("http://{}:{}@127.0.0.1:{}", username, password, proxy.port()));
+  CHECK(text_in(context, "socksUrl") == fmt::format("socks5h://{}:{}@127.0.0.1:{}", username, password, proxy.port()));
+  CHECK(context.at("pacUrl").is_null());
   CHECK(boost::json::serialize(context.at("route")) == R"({"morphId":"abc","scope":"base","domainSuffix":"cmux.test"})");
   CHECK(text_in(context, "label") == "my view");
   CHECK_THAT(text_in(context, "expiresAt"), Catch::Matches("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"));

@@ -74,8 +74,8 @@ json::object as_electron(const json::object& context, const json::object& status
 
 std::string as_text(const json::object& context) {
   std::string out;
-  for (const char* key :
-       {"id", "proxyUrl", "proxy", "dedicatedPort", "forwards", "username", "password", "route", "label", "expiresAt"}) {
+  for (const char* key : {"id", "proxyUrl", "socksUrl", "pacUrl", "proxy", "dedicatedPort", "forwards", "username", "password",
+                          "route", "label", "expiresAt"}) {
     const json::value& value = member(context, key);
     const bool set = !value.is_null() && !(value.is_array() && value.get_array().empty());
     if (set) out += fmt::format("{:<14} {}\n", key, shown(value));
@@ -122,6 +122,7 @@ int create(const Options& options) {
   for (const std::string& forward : options.forwards) add_forward(forward, body);
   const admin::Client client = connect(options.common.instance);
   const json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
+  print_warnings(context);
   if (format == "json") print_json(context);
   else if (format == "env") print(as_env(context));
   else if (format == "curl") print(as_curl(context));

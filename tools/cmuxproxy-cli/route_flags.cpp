@@ -95,6 +95,11 @@ void RouteFlags::add_to(json::object& body) const {
   if (!from_url.empty()) body["fromUrl"] = from_url;
 }
 
+void print_warnings(const json::object& context) {
+  if (const json::array* const warnings = member(context, "warnings").if_array())
+    for (const json::value& warning : *warnings) print_note(fmt::format("cmuxproxy: warning: {}", shown(warning)));
+}
+
 void add_route_flags(CLI::App& command, RouteFlags& flags) {
   flags.values.reserve(std::size(kFlags));  // CLI11 keeps references
   for (const Flag& flag : kFlags) {

@@ -22,6 +22,9 @@ CLI::Validator not_empty();
 
 void add_route_flags(CLI::App& command, RouteFlags& flags);
 
+// What the instance says of a context that was made or changed, on stderr.
+void print_warnings(const json::object& context);
+
 // "N: V" in its parts; throws Exit with kUsage, naming the flag and not the value, which may be a secret.
 std::pair<std::string, std::string> split_header(std::string_view header, std::string_view flag);
 
