@@ -19,6 +19,17 @@ Reply released(const std::vector<std::string>& ids) {
   return json_reply(200, document);
 }
 
+// What was made of a request: with what may surprise about its route.
+Reply made_reply(int status, const policy::Context& context, const std::string& proxy_address, bool secrets) {
+  json::object document = context_to_json(context, proxy_address, secrets);
+  const std::vector<std::string> warnings = context.route ? policy::warnings_of(*context.route) : std::vector<std::string>();
+  if (!warnings.empty()) {
+    json::array& list = document["warnings"].emplace_array();
+    for (const std::string& warning : warnings) list.emplace_back(warning);
+  }
+  return json_reply(status, document);
+}
+
 }  // namespace
 
 // What is told of contexts is what the workers know too: one that is not there any more is worth nothing any more.
@@ -44,7 +55,7 @@ Task<Reply> Api::create_context(Call& call) {
   if (!made) co_return refused_field(made.error(), "");
   const policy::ContextPtr context = *made;
   co_await instance_.settled();  // its credentials work from the answer on
-  Reply reply = json_reply(201, context_to_json(*context, instance_.proxy_address(), true));
+  Reply reply = made_reply(201, *context, instance_.proxy_address(), true);
   reply.fields.emplace_back("Location", "/v1/contexts/" + context->id);
   co_return reply;
 }
@@ -90,7 +101,7 @@ Task<Reply> Api::change_context(Call& call) {
   const policy::ContextPtr context = *changed;
   if (!context) co_return no_such_context();
   co_await instance_.settled();
-  co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), false));
+  co_return made_reply(200, *context, instance_.proxy_address(), false);
 }
 
 Task<Reply> Api::release_context(Call& call) {

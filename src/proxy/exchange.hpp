@@ -66,10 +66,11 @@ class Exchange final : public Active {
   SessionPtr session_;
   net::Authority target_;
   std::shared_ptr<const Plan> plan_;
-  policy::ContextPtr planned_for_;  // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
+  policy::ContextPtr planned_for_;       // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
   http::Abortable* upstream_ = nullptr;  // the stream there, or the wait for a connection
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;
+  std::string origin_;  // the client's, for the illusion of the response
   bool tunnel_ = false, responded_ = false;
 
   // What was read of the request's body, as long as it is little enough to be sent again.

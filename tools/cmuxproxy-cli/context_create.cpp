@@ -79,6 +79,7 @@ std::string as_text(const json::object& context) {
     const json::value& value = member(context, key);
     const bool set = !value.is_null() && !(value.is_array() && value.get_array().empty());
     if (set) out += fmt::format("{:<14} {}\n", key, shown(value));
+    else if (value.is_null() && std::string_view(key) == "route") out += fmt::format("{:<14} {}\n", key, kNoRoute);
   }
   return out + fmt::format("\ntry: {}", as_curl(context));
 }
@@ -122,6 +123,7 @@ int create(const Options& options) {
   for (const std::string& forward : options.forwards) add_forward(forward, body);
   const admin::Client client = connect(options.common.instance);
   const json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
+  print_warnings(context);
   if (format == "json") print_json(context);
   else if (format == "env") print(as_env(context));
   else if (format == "curl") print(as_curl(context));

@@ -93,6 +93,7 @@ class Probe {
     const json::object context = expect(client_, answer);
     context_ = text_member(context, "id");
     if (!given) temporary_ = context_;
+    print_warnings(context);
     request_.proxy = text_member(context, "proxy");
     request_.username = text_member(context, "username");
     request_.password = text_member(context, "password");
