@@ -33,7 +33,7 @@ proxy::Options proxy_options(const Settings& settings) {
   options.pool.tls = {settings.upstream_ca, settings.insecure_upstream};
   options.pool.tls_timeout = settings.tls_timeout;
   options.resolve = settings.resolve;
-  options.domains = settings.domains;
+  options.hosts = {settings.domains, settings.never_route};
   options.via = settings.via;
   options.rewrites = settings.rewrites;
   options.access_log = settings.access_log;

@@ -33,6 +33,7 @@ struct Settings {
   bool insecure_upstream = false;
   std::vector<std::string> upstream_h2c;  // globs over hosts
   std::vector<std::string> domains;       // more cmux domains
+  std::vector<std::string> never_route;   // globs over hosts
   bool via = false;
   policy::Rewrites rewrites;
 

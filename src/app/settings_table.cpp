@@ -168,10 +168,17 @@ std::vector<Row> make_rows() {
                   many<&S::domains>(parse_domain),
                   printed_list<&S::domains>([](const std::string& name) { return name; }),
                   "preview.example.com"});
+  rows.push_back({{"never-route", "PATTERN", "hosts that go where they say, whatever a context's route says", true},
+                  Shape::list,
+                  many<&S::never_route>(parse_host_pattern),
+                  printed_list<&S::never_route>([](const std::string& pattern) { return pattern; }),
+                  "*.corp.example"});
   rows.push_back(switch_row<&S::via>({"via", "", "add a Via field to what is forwarded"}));
   using R = policy::Rewrites;
   rows.push_back(
       rewrite_row<&R::location>({"rewrite-location", "", "map a workspace's URLs in Location, Link etc. to localhost"}));
+  rows.push_back(rewrite_row<&R::callbacks>(
+      {"rewrite-callbacks", "", "map a workspace's URLs in the query of a Location to another site to localhost"}));
   rows.push_back(rewrite_row<&R::cookies>({"rewrite-cookies", "", "drop a workspace's Domain from Set-Cookie"}));
   rows.push_back(rewrite_row<&R::hsts>({"rewrite-hsts", "", "drop a workspace's Strict-Transport-Security"}));
   rows.push_back(rewrite_row<&R::cors>({"rewrite-cors", "", "map a workspace in Access-Control-Allow-Origin to localhost"}));

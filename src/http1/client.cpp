@@ -62,10 +62,11 @@ Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
   protocol_ = head.protocol;
   const Framing framing = write_request(head, out_);
   if (http::equal_ignoring_case(protocol_, "websocket")) {
-    // The client's key goes through; one that came over HTTP/2 has none.
+    // The client's key goes through, or its lack of one, which the server has to judge; only what came over HTTP/2 needs none.
     const auto key = head.fields.get(http::Name::sec_websocket_key);
-    websocket_key_ = key ? std::string(*key) : make_websocket_key();
-    if (!key) {
+    websocket_key_ = key ? std::string(*key) : std::string();
+    if (!key && head.version == 20) {
+      websocket_key_ = make_websocket_key();
       out_ = Buffer();
       Head with_key = head;
       with_key.fields.add(http::Name::sec_websocket_key, websocket_key_);

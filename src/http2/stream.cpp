@@ -319,6 +319,10 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
   connect_ = head.is_connect();
   upgrade_ = head.is_upgrade();
   idempotent_ = head.is_idempotent();
+  // RFC 8441 has no key, but an HTTP/1 client is to be shown what was made of its own (RFC 6455 section 4.2.1).
+  if (head.version < 20 && http::equal_ignoring_case(head.protocol, "websocket") &&
+      !head.fields.contains(http::Name::sec_websocket_key))
+    co_return Error{Errc::malformed, Side::downstream, false, 400, "a WebSocket's handshake needs a Sec-WebSocket-Key"};
   HeadWriter& lines = connection_.writer();
   lines.request(head);
   const nghttp2_data_provider provider = body_provider();

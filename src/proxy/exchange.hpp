@@ -73,6 +73,7 @@ class Exchange final : public Active {
   http::Abortable* upstream_ = nullptr;  // the stream there, or the wait for a connection
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;
+  std::string origin_;  // the client's, for the illusion of the response
   bool tunnel_ = false, responded_ = false;
 
   // What was read of the request's body, as long as it is little enough to be sent again.

@@ -21,7 +21,7 @@ Task<bool> Exchange::find_descriptor() {
 Task<void> Exchange::connect() {
   ++worker_.count().tunnels;
   tunnel_ = true;
-  if (!is_routed(*session_->context, target_, worker_.options().domains)) {
+  if (!is_routed(*session_->context, target_, worker_.options().hosts)) {
     co_await connect_direct();
     co_return;
   }

@@ -104,7 +104,10 @@ Task<void> Exchange::answer_for_port() {
     co_await refuse(std::move(refusal));
     co_return;
   }
-  const std::string script = pac_script({entrance_.own_port, {}, worker_.options().domains});
+  const policy::Route* const route = session_->context->route ? &*session_->context->route : nullptr;
+  Pac pac{entrance_.own_port, {}, worker_.options().hosts.domains};
+  if (route) pac.hosts = route->hosts;
+  const std::string script = pac_script(pac);
   http::Head head;
   head.status = 200;
   head.fields.add(http::Name::content_type, "application/x-ns-proxy-autoconfig");

@@ -3,7 +3,9 @@
 // stays silent does the raw tunnel open, undecided, for servers that speak first.
 //
 // A tunnel is its client's own: who could open it has the context's credentials, and of what browsers say in one a web page
-// chooses the path of a WebSocket alone. A forwarded port is anybody's, and FirstLine tells there who may have raw bytes carried.
+// chooses the path of a WebSocket alone. To a host of the workspace's network it is raw from the start: there is no certificate
+// that could be shown in that host's name. A forwarded port is anybody's, and FirstLine tells there who may have raw bytes
+// carried.
 #include <fmt/format.h>
 
 #include "base/log.hpp"
@@ -37,7 +39,8 @@ class RawTunnel final : public Active, public http::Drainable {
   Task<Protocol> run() {
     Scope parts;
     idle_.after(worker_.draining() ? kSilence : worker_.options().http1.idle_timeout);
-    parts.spawn(watch_client());
+    if (plan_.opaque) protocol_ = Protocol::raw, client_done_ = true;
+    else parts.spawn(watch_client());
     if (!client_done_ && plan_.tunnels) {
       silence_.after(kSilence);
       co_await progress_;
@@ -252,7 +255,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
                         bool forwarded) {
   if (session->ended()) co_return;
   const policy::ContextPtr planned_for = session->context;
-  auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().domains);
+  auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().hosts);
   if (!plan) co_return;
   Protocol protocol;
   {

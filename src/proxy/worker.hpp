@@ -15,6 +15,7 @@
 #include "http2/session.hpp"
 #include "net/listener.hpp"
 #include "policy/context.hpp"
+#include "policy/hosts.hpp"
 #include "policy/rewrite.hpp"
 #include "proxy/session.hpp"
 #include "tls/server.hpp"
@@ -34,7 +35,7 @@ struct Options {
   // Is a connection to this address one to the proxy itself? Asked of what clients ask for; any thread.
   std::function<bool(const net::Endpoint&)> is_own_target;
   std::vector<net::Override> resolve;
-  std::vector<std::string> domains;     // more cmux domains, never rewritten
+  policy::HostRules hosts;
   std::size_t max_requests = 10'000;    // at work at once, a worker; more are answered 503
   std::size_t max_per_context = 5'000;  // requests and tunnels of a context at once, a worker; and connections to its own ports
   // How long a connection may be silent before its first byte once descriptors are scarce. Zero or less: for ever.

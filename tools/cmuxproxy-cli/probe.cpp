@@ -94,6 +94,7 @@ class Probe {
     const json::object context = expect(client_, answer);
     context_ = text_member(context, "id");
     if (!given) temporary_ = context_;
+    print_warnings(context);
     request_.proxy = text_member(context, "proxy");
     request_.username = text_member(context, "username");
     request_.password = text_member(context, "password");
@@ -165,7 +166,8 @@ void add_probe(CLI::App& app, Action& chosen) {
   command->add_option("url", options->url, "http://localhost:3000/ or ws://…; none: check the instance")->type_name("URL");
   add_common(*command, options->common);
   command->add_option("--ctx", options->context, "use this context; else one is made from the route, and released")
-      ->type_name("ID");
+      ->type_name("ID")
+      ->check(not_empty());
   command->add_option("-X,--method", options->method, "the method")->type_name("METHOD")->capture_default_str();
   command->add_option("-H,--request-header", options->headers, "a field of the request (repeatable)")
       ->type_name("'N: V'")

@@ -13,6 +13,7 @@
 #include "base/line_writer.hpp"
 #include "base/log.hpp"
 #include "cli.hpp"
+#include "route_flags.hpp"
 
 extern char** environ;
 
@@ -107,7 +108,9 @@ void add_serve(CLI::App& app, Action& chosen) {
     if (setting.repeatable) option->allow_extra_args(false);
     else option->expected(1);
   }
-  command->add_option("--config", options->config, "TOML file to read ($CMUXPROXY_CONFIG)")->type_name("FILE");
+  command->add_option("--config", options->config, "TOML file to read ($CMUXPROXY_CONFIG)")
+      ->type_name("FILE")
+      ->check(not_empty());
   command->add_flag("--check", options->check, "check the settings, print what is in effect, and end");
   command->add_flag("--json", options->json, "print the ready line as JSON");
   command->footer(

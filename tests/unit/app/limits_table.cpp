@@ -311,6 +311,12 @@ const std::vector<Bound> kBounds{
      Unit::ms,
      "lost",
      {"log: an instance whose standard error is not read serves on, says what it dropped, and stops"}},
+    {"what a refused SOCKS client still sends",
+     "socks/server.cpp: kMostDropped",
+     Unit::bytes,
+     "read and dropped up to there, so that it sees the reply; then the connection ends",
+     {}},
+    {"hosts of a route", "policy/hosts.hpp: kMostHosts", Unit::count, "400, naming the field", {}},
     {"ports to try", "--port-attempts", {}, "the start fails", {"when all ports are taken the error says how many were tried"}},
 };
 
@@ -320,6 +326,8 @@ const std::set<std::string> kNoBounds{
     "app/setting_values.cpp: kLongestTime",
     "app/settings_table.cpp: kMostPid",
     "base/loop.cpp: kMostSkipped",     // turns of the loop
+    "policy/hosts.cpp: kLongestHost",  // a name in DNS
+    "socks/messages.hpp: kLongest",    // what the protocol's own fields add up to
     "net/address.cpp: kLongestLabel",  // DNS, as the next
     "net/address.cpp: kLongestName",
     "net/socket.cpp: kMost",  // read ahead on systems without epoll

@@ -11,6 +11,7 @@
 #include <boost/json.hpp>
 
 #include "policy/route.hpp"
+#include "policy/hosts.hpp"
 
 using namespace cmux;
 using namespace cmux::proxy;
