@@ -8,6 +8,7 @@ proxy::Options proxy_options(const Settings& settings) {
   options.http1.limits.start_line = settings.max_url;
   options.http1.max_body = settings.max_body;
   options.http1.head_timeout = settings.header_timeout;
+  options.http1.send_timeout = settings.send_timeout;
   options.http1.idle_timeout = settings.idle_timeout;
   options.http2.limits = options.http1.limits;
   options.http2.max_body = settings.max_body;
@@ -22,12 +23,14 @@ proxy::Options proxy_options(const Settings& settings) {
   options.pool.h2c_hosts = settings.upstream_h2c;
   options.pool.http2.limits = options.http1.limits;
   options.pool.http2.response_timeout = settings.response_timeout;
+  options.pool.http2.send_timeout = settings.send_timeout;
   options.pool.http2.idle_timeout = options.pool.idle_timeout;
   options.pool.http2.stream_window = 256 * 1024;
   options.pool.http2.most_window = 1024 * 1024;
   options.pool.http2.ping_interval = settings.ping_interval;
   options.pool.http1.limits = options.http1.limits;
   options.pool.http1.response_timeout = settings.response_timeout;
+  options.pool.http1.send_timeout = settings.send_timeout;
   options.pool.dial.timeout = settings.connect_timeout;
   options.pool.dial.patience = settings.refused_timeout;
   options.pool.tls = {settings.upstream_ca, settings.insecure_upstream};

@@ -199,7 +199,7 @@ std::vector<Row> make_rows() {
   rows.push_back(time_row<&S::response_timeout>({"response-timeout", "TIME", "for a response to begin; 0: no limit"}));
   rows.push_back(time_row<&S::header_timeout>({"header-timeout", "TIME", "for a client's header to be whole; 0: no limit"}));
   rows.push_back(
-      time_row<&S::send_timeout>({"send-timeout", "TIME", "for a client to take some of what waits for it; 0: no limit"}));
+      time_row<&S::send_timeout>({"send-timeout", "TIME", "for a peer to take some of what waits for it; 0: no limit"}));
   rows.push_back(time_row<&S::idle_timeout>({"idle-timeout", "TIME", "for connections that do nothing; 0: no limit"}));
   rows.push_back(time_row<&S::ping_interval>(
       {"ping-interval", "TIME", "silence on a busy HTTP/2 connection upstream after which it is asked for life; 0: never"}));

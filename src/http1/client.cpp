@@ -8,7 +8,7 @@ using http::Head;
 using http::Next;
 
 ClientConnection::ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options)
-    : Half(std::move(transport)), options_(options), parser_(Role::response, options.limits) {}
+    : Half(std::move(transport), options.send_timeout), options_(options), parser_(Role::response, options.limits) {}
 
 ClientConnection::~ClientConnection() = default;
 
@@ -83,8 +83,15 @@ Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
 Task<Result<void>> ClientConnection::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
   auto sent = co_await push_body(bytes, next, trailers);
   if (waiting_) deadline_.after(options_.response_timeout);
-  if (!sent) co_return failure(sent.error());
-  co_return sent;
+  if (sent) co_return sent;
+  // A response that has begun goes on though its request does not: what is refused need not be read.
+  if (deaf_ && waiting_) reset_deaf();
+  co_return failure(sent.error());
+}
+
+void ClientConnection::reset_deaf() {
+  broken_ = true;
+  transport_->abort(Error{Errc::timeout, Side::upstream, false, 504, "the request is not read"}, true);
 }
 
 Task<Result<Head*>> ClientConnection::read_head() {

@@ -9,6 +9,7 @@ namespace cmux::http1 {
 struct ClientOptions {
   Limits limits;
   milliseconds response_timeout{120'000};  // for a response head, once the request is out; 0: none
+  milliseconds send_timeout{120'000};      // for the peer to take some of what waits for it; 0: none
 };
 
 class ClientConnection final : public http::Stream, private Half {
@@ -41,6 +42,7 @@ class ClientConnection final : public http::Stream, private Half {
  private:
   Error failure(Error error) const;
   void expire();
+  void reset_deaf();
 
   const ClientOptions& options_;
   HeadParser parser_;

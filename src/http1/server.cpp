@@ -17,7 +17,10 @@ constexpr milliseconds kLinger{1'000};             // for the peer to read the l
 class ServerConnection final : public http::Stream, public http::Drainable, private Half {
  public:
   ServerConnection(std::unique_ptr<net::Transport> transport, std::string_view scheme, const ServerOptions& options)
-      : Half(std::move(transport)), scheme_(scheme), options_(options), parser_(Role::request, options.limits) {}
+      : Half(std::move(transport), options.send_timeout),
+        scheme_(scheme),
+        options_(options),
+        parser_(Role::request, options.limits) {}
 
   Task<void> run(http::Handler& handler) {
     while (true) {
@@ -112,8 +115,9 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   }
 
   void reset(Errc why) noexcept override {
-    // A body that ends with the connection would look complete: only a reset tells the client that it is not.
-    const bool hard = responded_ && !wrote_end_ && writer_.framing() == Framing::until_close;
+    // A body that ends with the connection would look complete: only a reset tells the client that it is not. And for who does
+    // not read the system would hold what waits.
+    const bool hard = deaf_ || (responded_ && !wrote_end_ && writer_.framing() == Framing::until_close);
     form_.keep_alive = false;
     linger_ = false;
     if (transport_) transport_->abort(make_error(why, "the exchange was given up"), hard);
@@ -237,7 +241,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     grace_.cancel();
     transport_->on_hang_up(nullptr, nullptr);
     if (!wrote_end_) {
-      if (responded_) reset(Errc::cancelled);
+      if (responded_ || deaf_) reset(Errc::cancelled);
       co_return false;
     }
     if (connect_ && writer_.framing() == Framing::until_close) co_return false;

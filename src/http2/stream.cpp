@@ -347,7 +347,7 @@ void Stream::send_more() {
 
 Task<Result<void>> Stream::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
   if (failed_ || !open_) co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
-  if (!is_server() && late_.armed()) late_.after(connection_.options().response_timeout);
+  if (!is_server() && first_head_ && late_.armed()) late_.after(connection_.options().response_timeout);
   const bool end = next == Next::end;
   if (end && trailers) out_trailers_ = *trailers;
   if (out_.size() + bytes.size() <= kHeld) {

@@ -26,10 +26,12 @@ void Stream::shed() {
   reset(Errc::limit);
 }
 
+// A request has its time to be answered in; what is sent behind that is a tunnel's.
 void Stream::watch(bool progress) {
-  if (!is_server()) return;
-  const bool waits = open_ && !failed_ && !end_sent_ && (head_written_ || interim_unsent_ > 0) &&
-                     (out_ended_ || !head_sent_ || !out_.empty() || !source_.empty());
+  const bool held = !out_.empty() || !source_.empty();
+  if (!is_server() && (first_head_ || !connect_)) return;
+  const bool waits = open_ && !failed_ && !end_sent_ &&
+                     (is_server() ? (head_written_ || interim_unsent_ > 0) && (out_ended_ || !head_sent_ || held) : held);
   if (!waits) late_.cancel();
   else if (progress || !late_.armed()) late_.after(connection_.options().send_timeout);
 }
@@ -41,6 +43,7 @@ void Stream::expire() {
     return reset(Errc::timeout);
   }
   submit_reset(NGHTTP2_CANCEL);
+  if (!first_head_) return fail(make_error(Errc::timeout, "the peer has taken nothing of what waits for it in time"));
   fail(Error{Errc::timeout, Side::upstream, false, 504,
              fmt::format("no response in {} s", connection_.options().response_timeout.count() / 1000.0)});
 }

@@ -50,6 +50,7 @@ class SocketTransport final : public Transport {
   bool broken() const override { return socket_.is_broken(); }
   bool may_read() const override { return pollable_.readable.is_set(); }
   void on_hang_up(void (*callback)(void*), void* argument) override;
+  std::size_t unacknowledged() const override;
   Endpoint peer() const override;
   Endpoint local() const override;
 

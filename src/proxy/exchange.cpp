@@ -287,8 +287,7 @@ Task<void> Exchange::fail(Error error) {
 
 bool Exchange::may_retry(const Error& error) const {
   const Remedy remedy = error.remedy();
-  return (remedy == Remedy::repeat || remedy == Remedy::resend) && !responded_ && replayable_ && !cancelled_ &&
-         !is_stale();
+  return (remedy == Remedy::repeat || remedy == Remedy::resend) && !responded_ && replayable_ && !cancelled_ && !is_stale();
 }
 
 Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
@@ -368,7 +367,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     downstream_.cancel_on_abort(nullptr);
     auto written = co_await downstream_.write_head(*head, Next::later);
     if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
-    co_await http::relay_tunnel(downstream_, upstream);
+    co_await relay_tunnel(upstream);
     co_return Result<void>{};
   }
   const Next next = head->end ? Next::end : upstream.body_ready() ? Next::soon : Next::later;

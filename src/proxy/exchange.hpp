@@ -48,6 +48,7 @@ class Exchange final : public Active {
   Task<void> connect();  // CONNECT: a tunnel, or what is inside one
   Task<void> connect_direct();
   Task<bool> find_descriptor();
+  Task<void> relay_tunnel(http::Stream& upstream);
   Task<void> forward();
   Task<Result<void>> attempt(upstream::Lease& lease);
   Task<void> upload(http::Stream& upstream);
@@ -66,7 +67,7 @@ class Exchange final : public Active {
   SessionPtr session_;
   net::Authority target_;
   std::shared_ptr<const Plan> plan_;
-  policy::ContextPtr planned_for_;  // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
+  policy::ContextPtr planned_for_;       // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
   http::Abortable* upstream_ = nullptr;  // the stream there, or the wait for a connection
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;

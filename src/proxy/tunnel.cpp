@@ -25,7 +25,7 @@ class RawTunnel final : public Active, public http::Drainable {
         plan_(plan),
         target_(target),
         client_(*client),
-        near_(std::move(client)),
+        near_(std::move(client), worker.options().http1.send_timeout),
         forwarded_(forwarded),
         client_of_(session.context, &session.context->id) {
     link_after(session.active);

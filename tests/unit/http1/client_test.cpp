@@ -92,6 +92,23 @@ Task<void> upload(World& world, Result<void>& last) {
   co_await net::read_until(*world.pair.far, "0\r\n\r\n", world.sent);
 }
 
+// A request that is never read, while its response is waited for.
+Task<void> upload_unread(ClientConnection& client, Result<void>& sent, Result<http::Head*>& answer) {
+  http::Head head = request("POST");
+  head.end = false;
+  co_await client.write_head(head, http::Next::soon);
+  struct Sending {
+    static Task<void> run(ClientConnection& connection, Result<void>& out) {
+      const std::string large(8'000'000, 'x');
+      out = co_await connection.write_body(large, http::Next::end, nullptr);
+    }
+  };
+  Scope sending;
+  sending.spawn(Sending::run(client, sent));
+  answer = co_await client.read_head();
+  co_await sending.join();
+}
+
 }  // namespace
 
 TEST_CASE("a connection is used again after a complete exchange") {
@@ -185,6 +202,27 @@ TEST_CASE("a response that does not come in time is an error") {
   CHECK(described(out.error()) == "timeout 504");
   CHECK(out.error().side == Side::upstream);
   CHECK_FALSE(world.client.reusable());
+}
+
+TEST_CASE("a request that is not read ends in time, but for one that is being answered") {
+  for (const bool answered : {false, true}) {
+    CAPTURE(answered);
+    Loop loop;
+    Pair pair;
+    ClientOptions options;
+    options.response_timeout = milliseconds(0);
+    options.send_timeout = milliseconds(40);
+    ClientConnection client(std::move(pair.near), options);
+    if (answered) run(loop, net::send(*pair.far, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    Result<void> sent;
+    Result<http::Head*> answer = nullptr;
+    run(loop, upload_unread(client, sent, answer));
+    REQUIRE(sent.has_error());
+    CHECK(described(sent.error()) == "timeout");
+    CHECK(answer.has_value() == answered);
+    if (!answered) CHECK(described(answer.error()) == "timeout 504");
+    CHECK_FALSE(client.reusable());
+  }
 }
 
 TEST_CASE("WebSocket answers are checked") {

@@ -25,6 +25,17 @@ class Site final : public http::Handler {
   std::string errors;
   unsigned served = 0;
 
+  // Until the client gives up.
+  struct Leaver final : http::Abortable {
+    void reset(Errc) noexcept override { left.set(); }
+    Event left;
+  };
+  static Task<void> hear(http::Stream& stream) {
+    Leaver leaver;
+    stream.cancel_on_abort(&leaver);
+    co_await leaver.left;
+  }
+
   Task<void> serve(http::Stream& stream) override {
     ++served;
     auto head = co_await stream.read_head();
@@ -38,6 +49,7 @@ class Site final : public http::Handler {
     if (request.is_connect()) {
       answer.tunnel = true;
       co_await stream.write_head(answer, Next::later);
+      if (request.authority == "deaf.test:1") co_return co_await hear(stream);
       co_await http::relay_body(stream, Side::downstream, stream, Side::downstream);
       co_return;
     }
@@ -130,6 +142,17 @@ std::string asked(World& world, Head head, std::string body = {}) {
   std::string log;
   run(world.loop, ask(world, std::move(head), std::move(body), log));
   return log;
+}
+
+Task<void> fill_tunnel(World& world, Result<void>& outcome) {
+  Head head = request_head("CONNECT", "", true);
+  head.authority = "deaf.test:1";
+  auto stream = world.connection->open();
+  co_await stream->write_head(head, Next::end);
+  auto answer = co_await stream->read_head();
+  REQUIRE(answer.has_value());
+  const std::string large(1'000'000, 'x');
+  outcome = co_await stream->write_body(large, Next::later, nullptr);
 }
 
 }  // namespace
@@ -253,4 +276,15 @@ TEST_CASE("http2 connection: a silent peer is found out") {
       std::move(pair.near), client, [](void*) {}, nullptr);
   run(loop, connection.run());  // the peer never says a word
   CHECK(connection.failure().detail.find("SETTINGS") != std::string::npos);
+}
+
+TEST_CASE("http2 connection: a tunnel whose far end does not read is reset in time") {
+  Options client;
+  client.send_timeout = milliseconds(40);
+  World world({}, client);
+  Result<void> outcome;
+  run(world.loop, fill_tunnel(world, outcome));
+  REQUIRE(outcome.has_error());
+  CHECK(outcome.error().code == Errc::timeout);
+  CHECK(asked(world, request_head("GET", "/", true)) == "200 hello+x-end; ");
 }
