@@ -28,7 +28,7 @@ Task<Result<http::Body>> Half::pull_body() {
       continue;
     }
     if (io.state == net::Io::State::blocked) {
-      if (in_.empty()) in_.release();  // who only waits holds no memory
+      in_.shrink();
       co_await transport_->readable();
       continue;
     }
@@ -59,7 +59,7 @@ Task<Result<void>> Half::push_body(std::string_view bytes, http::Next next, cons
   }
   if (hold) co_return Result<void>{};
   auto written = co_await net::write_all(*transport_, send_timeout_, out_.view(), bytes, *tail);
-  out_.clear();
+  out_.release();
   if (!written) co_return unsent(written.error());
   if (end) {
     wrote_end_ = true;
@@ -71,7 +71,7 @@ Task<Result<void>> Half::push_body(std::string_view bytes, http::Next next, cons
 Task<Result<void>> Half::flush() {
   if (out_.empty()) co_return Result<void>{};
   auto written = co_await net::write_all(*transport_, send_timeout_, out_.view());
-  out_.clear();
+  out_.release();
   if (!written) co_return unsent(written.error());
   co_return written;
 }

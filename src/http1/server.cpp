@@ -54,6 +54,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
         co_return refuse(malformed("the connection ended within a header"));
       }
       if (io.state != net::Io::State::blocked) continue;
+      in_.shrink();
       co_await transport_->readable();
       if (!timed_out_) continue;
       Error slow{Errc::timeout, Side::downstream, false, 408, "the request header did not arrive in time"};
@@ -102,7 +103,10 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     if (head.is_interim()) co_return co_await flush();
     responded_ = true;
     writer_.start(framing, head.content_length.value_or(0));
-    if (head.tunnel) reader_.start(Framing::until_close, 0);
+    if (head.tunnel) {
+      reader_.start(Framing::until_close, 0);
+      request_ = Head();  // nobody asks for it any more, and tunnels may stand for days
+    }
     if (next == Next::end) wrote_end_ = true;
     if (next == Next::soon) co_return Result<void>{};
     co_return co_await flush();
@@ -157,7 +161,6 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     idle_ = true;
     empty_lines_ = 0;
     reader_.start(Framing::none, 0);
-    if (out_.empty()) out_.release();
   }
 
   // Takes off the empty lines that a client may send in front of a request (RFC 9112 section 2.2): a connection on which nothing
@@ -188,7 +191,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
         co_return false;
       }
       just_answered_ = false;
-      if (in_.empty()) in_.release();
+      in_.shrink();
       co_await transport_->readable();
       if (!timed_out_) continue;
       if (rested || short_limit) co_return false;

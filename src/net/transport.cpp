@@ -31,7 +31,7 @@ Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::siz
       case Io::State::failed: co_return transport.error();
       case Io::State::blocked: break;
     }
-    if (into.empty()) into.release();  // who only waits holds no memory
+    into.shrink();
     co_await transport.readable();
   }
 }

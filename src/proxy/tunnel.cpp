@@ -110,8 +110,12 @@ class RawTunnel final : public Active, public http::Drainable {
         if (!ambiguous.armed()) ambiguous.after(kAmbiguous);
         continue;
       }
-      if (!seen.empty() && decides_now()) protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
-      else co_await client_.readable();
+      if (!seen.empty() && decides_now()) {
+        protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
+        break;
+      }
+      seen.shrink();
+      co_await client_.readable();
     }
     if (!seen.empty()) client_.unread(seen.view());
     client_done_ = true;
