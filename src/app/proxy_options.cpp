@@ -1,5 +1,7 @@
 #include "app/proxy_options.hpp"
 
+#include <algorithm>
+
 namespace cmux::app {
 
 proxy::Options proxy_options(const Settings& settings) {
@@ -21,15 +23,19 @@ proxy::Options proxy_options(const Settings& settings) {
   options.max_per_context = settings.max_context_requests;
   options.silent_timeout = settings.silent_timeout;
   options.pool.h2c_hosts = settings.upstream_h2c;
+  options.pool.idle_timeout = settings.upstream_keep_alive;
+  options.pool.idle_plain = settings.upstream_keep_alive_plain;
   options.pool.http2.limits = options.http1.limits;
   options.pool.http2.response_timeout = settings.response_timeout;
   options.pool.http2.send_timeout = settings.send_timeout;
-  options.pool.http2.idle_timeout = options.pool.idle_timeout;
+  options.pool.http2.idle_timeout = std::max(options.pool.idle_timeout, milliseconds(1));
   options.pool.http2.stream_window = 256 * 1024;
   options.pool.http2.most_window = 1024 * 1024;
   options.pool.http2.ping_interval = settings.ping_interval;
   options.pool.http1.limits = options.http1.limits;
   options.pool.http1.response_timeout = settings.response_timeout;
+  options.pool.http1.body_timeout = settings.body_timeout;
+  options.pool.http2.body_timeout = settings.body_timeout;
   options.pool.http1.send_timeout = settings.send_timeout;
   options.pool.dial.timeout = settings.connect_timeout;
   options.pool.dial.patience = settings.refused_timeout;

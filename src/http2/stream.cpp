@@ -266,8 +266,12 @@ Task<Result<Body>> Stream::read_body() {
     if (stopped_) co_return make_error(Errc::cancelled);
     if (failed_) co_return error_;
     reading_.release();  // who only waits holds no memory
+    // Where no length is known, silence may be meant: event streams, long polls.
+    const bool watched = !is_server() && message_.content_length.has_value();
+    if (watched) late_.after(connection_.options().body_timeout);
     readable_.clear();
     co_await readable_;
+    if (watched) late_.cancel();
   }
   std::swap(in_, reading_);
   account();
@@ -319,6 +323,7 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
   connect_ = head.is_connect();
   upgrade_ = head.is_upgrade();
   idempotent_ = head.is_idempotent();
+  expects_ = !end && head.fields.contains(http::Name::expect);
   HeadWriter& lines = connection_.writer();
   lines.request(head);
   const nghttp2_data_provider provider = body_provider();

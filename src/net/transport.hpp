@@ -64,6 +64,9 @@ class Transport {
   // and still read.
   virtual std::size_t unacknowledged() const { return 0; }
 
+  // To the peer and back, as far as it is known; else 0.
+  virtual milliseconds round_trip() const { return {}; }
+
   const Error& error() const { return error_; }
 
   // Puts bytes back; they are read again before anything else.

@@ -62,4 +62,16 @@ TEST_CASE("deaf peers: a workspace that does not read a request is answered for 
   CHECK(client.read_response().status == 504);
 }
 
+TEST_CASE("deaf peers: a client that stalls in its request is told so with 408, on either protocol upstream") {
+  Workspace workspace({"--alpn", "h2,http/1.1"});
+  Proxy proxy({"--response-timeout", "300ms"}, &workspace);
+  const Context h1 =
+      proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id", "abc"});
+  for (const Context& context : {h1, proxy.routed()}) {
+    Client client = proxy.connect();
+    client.send(request_text("POST", "http://localhost:3000/upload", context, "Content-Length: 100\r\n") + "some");
+    CHECK(client.read_response().status == 408);
+  }
+}
+
 }  // namespace e2e

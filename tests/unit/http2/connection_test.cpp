@@ -65,6 +65,12 @@ class Site final : public http::Handler {
       stream.reset(Errc::closed);
       co_return;
     }
+    if (request.path == "/stall") {
+      answer.content_length = 100;
+      co_await stream.write_head(answer, Next::later);
+      co_await stream.write_body("half", Next::later);
+      co_return co_await hear(stream);
+    }
     if (request.path == "/early") {
       answer.content_length = 0, answer.end = true;
       co_await stream.write_head(answer, Next::end);
@@ -286,5 +292,13 @@ TEST_CASE("http2 connection: a tunnel whose far end does not read is reset in ti
   run(world.loop, fill_tunnel(world, outcome));
   REQUIRE(outcome.has_error());
   CHECK(outcome.error().code == Errc::timeout);
+  CHECK(asked(world, request_head("GET", "/", true)) == "200 hello+x-end; ");
+}
+
+TEST_CASE("http2 connection: a body of known length that stops is ended") {
+  Options client;
+  client.body_timeout = milliseconds(20);
+  World world({}, client);
+  CHECK(asked(world, request_head("GET", "/stall", true)) == "200 halfcut; ");
   CHECK(asked(world, request_head("GET", "/", true)) == "200 hello+x-end; ");
 }
