@@ -204,12 +204,18 @@ std::vector<Row> make_rows() {
       {"refused-timeout", "TIME", "how long a refused connection to a workspace is tried again; 0: not at all"}));
   rows.push_back(time_row<&S::tls_timeout>({"tls-timeout", "TIME", "to shake hands upstream; 0: no limit"}));
   rows.push_back(time_row<&S::response_timeout>({"response-timeout", "TIME", "for a response to begin; 0: no limit"}));
+  rows.push_back(
+      time_row<&S::body_timeout>({"body-timeout", "TIME", "for more of a response's body whose length is known; 0: no limit"}));
   rows.push_back(time_row<&S::header_timeout>({"header-timeout", "TIME", "for a client's header to be whole; 0: no limit"}));
   rows.push_back(
-      time_row<&S::send_timeout>({"send-timeout", "TIME", "for a client to take some of what waits for it; 0: no limit"}));
+      time_row<&S::send_timeout>({"send-timeout", "TIME", "for a peer to take some of what waits for it; 0: no limit"}));
   rows.push_back(time_row<&S::idle_timeout>({"idle-timeout", "TIME", "for connections that do nothing; 0: no limit"}));
+  rows.push_back(time_row<&S::upstream_keep_alive>(
+      {"upstream-keep-alive", "TIME", "how long an idle connection upstream is kept, unless its peer says less; 0: not at all"}));
+  rows.push_back(time_row<&S::upstream_keep_alive_plain>(
+      {"upstream-keep-alive-plain", "TIME", "the same where there is no TLS and the peer says nothing; 0: not at all"}));
   rows.push_back(time_row<&S::ping_interval>(
-      {"ping-interval", "TIME", "silence on a busy HTTP/2 connection upstream after which it is asked for life; 0: never"}));
+      {"ping-interval", "TIME", "silence on an HTTP/2 connection upstream after which it is asked for life; 0: never"}));
   rows.push_back(size_row<&S::max_header>({"max-header", "BYTES", "the largest header of a request or response"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_url>({"max-url", "BYTES", "the longest request target"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_body>({"max-body", "BYTES", "the largest body of a request; 0: no limit"}, 0, 1ull << 50));

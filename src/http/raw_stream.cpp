@@ -21,7 +21,7 @@ void RawStream::interrupt_body(bool on) {
 }
 
 Task<Result<void>> RawStream::write_body(std::string_view bytes, Next next, const Fields*) {
-  auto written = co_await net::write_all(*transport_, bytes);
+  auto written = co_await net::write_all(*transport_, send_timeout_, bytes);
   if (written && next == Next::end) transport_->shutdown_write();
   co_return written;
 }

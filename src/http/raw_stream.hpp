@@ -8,7 +8,9 @@ namespace cmux::http {
 
 class RawStream final : public Stream {
  public:
-  explicit RawStream(std::unique_ptr<net::Transport> transport) : transport_(std::move(transport)) {}
+  // `send_timeout`: for the peer to take some of what waits for it; 0: none.
+  RawStream(std::unique_ptr<net::Transport> transport, milliseconds send_timeout)
+      : transport_(std::move(transport)), send_timeout_(send_timeout) {}
 
   Task<Result<Head*>> read_head() override;
   Task<Result<Body>> read_body() override;
@@ -22,6 +24,7 @@ class RawStream final : public Stream {
 
  private:
   std::unique_ptr<net::Transport> transport_;
+  const milliseconds send_timeout_;
   Buffer in_;
   std::uint64_t moved_ = 0;
   bool stopped_ = false;  // see interrupt_body()

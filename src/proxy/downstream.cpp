@@ -110,7 +110,7 @@ Task<void> serve_socks(Worker& worker, std::unique_ptr<net::Transport> transport
       entrance.session = worker.authenticate(login.username, login.password);
       return entrance.session != nullptr;
     };
-  socks::ServerStream stream(std::move(transport), std::move(check));
+  socks::ServerStream stream(std::move(transport), worker.options().http1.send_timeout, std::move(check));
   {
     Silent silent(worker, stream.transport());
     silent.hurry();

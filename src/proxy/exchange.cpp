@@ -367,8 +367,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     downstream_.cancel_on_abort(nullptr);
     auto written = co_await downstream_.write_head(*head, Next::later);
     if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
-    OpenTunnel tunnel(worker_, downstream_, upstream);
-    co_await http::relay_tunnel(downstream_, upstream, tunnel.traffic());
+    co_await relay_tunnel(upstream);
     co_return Result<void>{};
   }
   const Next next = head->end ? Next::end : upstream.body_ready() ? Next::soon : Next::later;

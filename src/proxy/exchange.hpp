@@ -51,6 +51,7 @@ class Exchange final : public Active {
   Task<void> connect();  // CONNECT: a tunnel, or what is inside one
   Task<void> connect_direct();
   Task<bool> find_descriptor();
+  Task<void> relay_tunnel(http::Stream& upstream);
   Task<void> forward();
   Task<Result<void>> attempt(upstream::Lease& lease);
   Task<void> upload(http::Stream& upstream);

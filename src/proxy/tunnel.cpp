@@ -27,7 +27,7 @@ class RawTunnel final : public Active, public http::Drainable {
         plan_(plan),
         target_(target),
         client_(*client),
-        near_(std::move(client)),
+        near_(std::move(client), worker.options().http1.send_timeout),
         forwarded_(forwarded),
         client_of_(session.context, &session.context->id) {
     link_after(session.active);
@@ -120,9 +120,13 @@ class RawTunnel final : public Active, public http::Drainable {
         if (!ambiguous.armed()) ambiguous.after(kAmbiguous);
         continue;
       }
-      if (!seen.empty() && decides_now()) protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
-      else if (is_over()) break;
-      else co_await client_.readable();
+      if (!seen.empty() && decides_now()) {
+        protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
+        break;
+      }
+      if (is_over()) break;
+      seen.shrink();
+      co_await client_.readable();
     }
     if (!seen.empty()) client_.unread(seen.view());
     client_done_ = true;

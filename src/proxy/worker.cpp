@@ -1,12 +1,15 @@
 #include "proxy/worker.hpp"
 
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "net/descriptors.hpp"
 #include "policy/credentials.hpp"
 #include "proxy/downstream.hpp"
 
 namespace cmux::proxy {
 namespace {
+
+constexpr milliseconds kTidying{2'000};
 
 // A client's connection on the worker's list, for the time it is open.
 struct OpenTransport : Link {
@@ -152,6 +155,7 @@ Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport, DoorPtr 
   open.link_after(transports_);
   ++counters_.connections;
   ++counters_.open_connections;
+  tidy_later();
   try {
     if (door) {
       co_await serve_door(*this, std::move(transport), *door);
@@ -162,7 +166,24 @@ Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport, DoorPtr 
   } catch (const std::exception& bug) { log::error("a connection failed: {}", bug.what()); }
   open.unlink();
   --counters_.open_connections;
+  tidy_later();
   check_drained();
+}
+
+void Worker::tidy_later() {
+  most_open_ = std::max(most_open_, counters_.open_connections);
+  if (!tidying_.armed()) tidying_.after(kTidying);
+}
+
+// Memory goes back to the system when the load does: once there are half as many connections as there have been, or nobody has
+// asked for anything for a while.
+void Worker::tidy() {
+  const bool busy = counters_.requests != std::exchange(requests_before_, counters_.requests);
+  if (!busy || 2 * counters_.open_connections < most_open_) {
+    most_open_ = counters_.open_connections;
+    give_back_memory();
+  }
+  if (busy || pool_.idle_count() > 0) tidying_.after(kTidying);  // what is kept upstream goes later
 }
 
 void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr& context) {
@@ -188,6 +209,7 @@ void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr
       sessions_.erase(found);
       session->released = true;
       session->cancel(Errc::reset, false);
+      tidy_later();
       return;
     }
   }

@@ -161,6 +161,8 @@ class Worker {
   void shed();
   Task<void> serve_one(std::unique_ptr<net::Transport> transport, DoorPtr door);
   void check_drained();
+  void tidy_later();
+  void tidy();
 
   const Options& options_;
   std::function<void(Record)> report_;
@@ -176,6 +178,10 @@ class Worker {
   Counters counters_;
   Scope scope_;
   std::function<void()> drained_;
+  // For memory: whether there is more of it than the connections of today need is looked at a while after connections came or
+  // went.
+  Deadline tidying_{[](void* self) { static_cast<Worker*>(self)->tidy(); }, this};
+  std::uint64_t most_open_ = 0, requests_before_ = 0;
   bool draining_ = false;
   std::thread thread_;
   std::promise<void> ending_;

@@ -15,8 +15,8 @@ Error refused(std::uint16_t status, std::string detail) {
 
 }  // namespace
 
-ServerStream::ServerStream(std::unique_ptr<net::Transport> transport, Check check)
-    : transport_(*transport), raw_(std::move(transport)), check_(std::move(check)) {}
+ServerStream::ServerStream(std::unique_ptr<net::Transport> transport, milliseconds send_timeout, Check check)
+    : transport_(*transport), send_timeout_(send_timeout), raw_(std::move(transport), send_timeout), check_(std::move(check)) {}
 
 // Reads a message and takes it off the front; what has come behind it stays.
 template <class Message>
@@ -36,7 +36,7 @@ Task<Result<Message>> ServerStream::receive(Result<std::size_t> (*parse)(std::st
   }
 }
 
-Task<Result<void>> ServerStream::say(std::string text) { co_return co_await net::write_all(transport_, text); }
+Task<Result<void>> ServerStream::say(std::string text) { co_return co_await net::write_all(transport_, send_timeout_, text); }
 
 Task<void> ServerStream::negotiate() {
   auto done = co_await agree();

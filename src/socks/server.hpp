@@ -17,7 +17,7 @@ class ServerStream final : public http::Stream {
   using Check = std::function<bool(const Login&)>;
 
   // An empty `check`: nobody has to say who he is. A client that insists on a password may show any.
-  ServerStream(std::unique_ptr<net::Transport> transport, Check check);
+  ServerStream(std::unique_ptr<net::Transport> transport, milliseconds send_timeout, Check check);
 
   // Sees the connection to its request, or to what is wrong with it: read_head() says which. Has no limit in time; who has one
   // aborts the transport.
@@ -48,6 +48,7 @@ class ServerStream final : public http::Stream {
   Task<Result<void>> take_request();
 
   net::Transport& transport_;  // raw_'s
+  const milliseconds send_timeout_;
   http::RawStream raw_;
   Check check_;
   Buffer in_;

@@ -115,7 +115,7 @@ TEST_CASE("a side that takes no more ends the tunnel") {
 TEST_CASE("raw streams carry a tunnel with half-closes") {
   Loop loop;
   net::Pair left, right;
-  RawStream downstream(std::move(left.far)), upstream(std::move(right.far));
+  RawStream downstream(std::move(left.far), milliseconds(0)), upstream(std::move(right.far), milliseconds(0));
   struct Peers {
     static Task<void> client(net::Transport& transport, std::string& got) {
       co_await net::send(transport, "question");
