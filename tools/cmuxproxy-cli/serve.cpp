@@ -1,4 +1,4 @@
-// serve: runs an instance in the foreground. Its flags come from the table of settings.
+// serve: runs an instance, in the foreground or detached. Its flags come from the table of settings.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -11,6 +11,7 @@
 #include "app/server.hpp"
 #include "app/settings.hpp"
 #include "cli.hpp"
+#include "serve_detach.hpp"
 
 extern char** environ;
 
@@ -21,7 +22,7 @@ struct Options {
   std::map<std::string, std::vector<std::string>> texts;  // by setting
   std::map<std::string, bool> switches;
   std::string config;
-  bool check = false, json = false;
+  bool check = false, json = false, detach = false, discard_log = false;
 };
 
 std::vector<std::string> variable_names() {
@@ -78,17 +79,24 @@ int serve(const Options& options) {
   if (settings->ready_fd >= 0 && fcntl(settings->ready_fd, F_GETFD) < 0)
     throw Exit{kUsage, fmt::format("--ready-fd: descriptor {} is not open", settings->ready_fd)};
   if (options.check) return print_check(*settings, path, options.json);
-  return app::run_server(
-      *settings,
-      [&](const std::string& document, const std::string& text) { announce(document, text, options.json, settings->ready_fd); },
-      load);
+  const auto serve_until_stopped = [&](const std::function<void()>& ready) {
+    return app::run_server(
+        *settings,
+        [&](const std::string& document, const std::string& text) {
+          announce(document, text, options.json, settings->ready_fd);
+          ready();
+        },
+        load);
+  };
+  if (options.detach) return detach(settings->instance, options.discard_log ? Log::discard : Log::keep, serve_until_stopped);
+  return serve_until_stopped([] {});
 }
 
 }  // namespace
 
 void add_serve(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* const command = app.add_subcommand("serve", "run an instance in the foreground");
+  CLI::App* const command = app.add_subcommand("serve", "run an instance");
   for (const app::SettingInfo& setting : app::setting_table()) {
     const std::string flag = (setting.negated_flag ? "--no-" : "--") + setting.name;
     const std::string help = setting.negated_flag ? "do not " + setting.help : setting.help;
@@ -103,10 +111,15 @@ void add_serve(CLI::App& app, Action& chosen) {
   command->add_option("--config", options->config, "TOML file to read ($CMUXPROXY_CONFIG)")->type_name("FILE");
   command->add_flag("--check", options->check, "check the settings, print what is in effect, and end");
   command->add_flag("--json", options->json, "print the ready line as JSON");
+  CLI::Option* const detach =
+      command->add_flag("--detach", options->detach,
+                        "run in the background: returns when it is ready; its log is log/NAME.log in the state folder, bounded");
+  command->add_flag("--discard-log", options->discard_log)->needs(detach)->group("");  // for who ends with it: `run`
   command->footer(
       "Every setting is also a variable (CMUXPROXY_DRAIN_TIMEOUT) and a key of the file (drain-timeout).\n"
       "SIGINT or SIGTERM stops it gracefully, a second one at once; SIGHUP reads the file again.\n\nExamples:\n"
       "  cmuxproxy serve\n"
+      "  cmuxproxy serve --detach && cmuxproxy status\n"
       "  cmuxproxy serve --listen 127.0.0.1:0 --instance ci --json --log-level warn\n"
       "  cmuxproxy serve --resolve '*.cmux.test=127.0.0.1:8443' --upstream-ca ca.pem");
   command->callback([options, &chosen] { chosen = [options] { return serve(*options); }; });
