@@ -7,11 +7,13 @@ cd "$(dirname "$0")/.."
 # Programs count wherever they come from; libraries must be Debian's packages. "program=package" where the two differ.
 programs=(g++ cmake ninja=ninja-build ccache openssl curl node=nodejs npm python3 git pkg-config)
 module_folders=(tests/e2e/node)
+python_modules=()
 case ${1:-} in
   "") ;;
   --tests)
-    programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools)
+    programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools java=default-jdk-headless)
     module_folders+=(tests/browser)
+    python_modules+=(requests)
     ;;
   *) echo "usage: scripts/deps.sh [--tests]" >&2; exit 2 ;;
 esac
@@ -25,6 +27,9 @@ done
 for library in "${libraries[@]}"; do
   # Without dpkg-query, as on other systems, the libraries count as missing.
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$library" 2>/dev/null) == installed ]] || missing+=("$library")
+done
+for module in "${python_modules[@]}"; do
+  python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
 done
 
 if ((${#missing[@]} > 0)); then

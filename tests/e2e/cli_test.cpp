@@ -35,6 +35,7 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 
 TEST_CASE("cli: every command has --help with an example, on standard output") {
   for (const Strings& command : {Strings{},
+                                 {"run"},
                                  {"serve"},
                                  {"ctx"},
                                  {"ctx", "create"},

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "cli.hpp"
+#include "run.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -42,16 +43,19 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int run(int argc, char** argv) {
+  std::vector<std::string> command = take_command(argc, argv);
   CLI::App app("http://localhost:3000 shows port 3000 of a remote workspace: a local forward proxy", "cmuxproxy");
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"
-      "  cmuxproxy serve\n"
+      "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- curl http://localhost:3000/\n"
+      "  cmuxproxy serve --detach\n"
       "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app --format curl\n"
       "  cmuxproxy probe http://localhost:3000/ --morph-id abc123 --scope base --domain-suffix cmux.app\n"
       "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no instance reachable, 4 no such context, 5 probe failed\n"
       "Every command has --help.");
   Action chosen;
+  add_run(app, chosen, std::move(command));
   add_serve(app, chosen);
   add_context(app, chosen);
   add_probe(app, chosen);

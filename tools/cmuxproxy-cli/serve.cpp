@@ -88,7 +88,8 @@ int serve(const Options& options) {
         },
         load);
   };
-  if (options.detach) return detach(settings->instance, options.discard_log ? Log::discard : Log::keep, serve_until_stopped);
+  if (options.detach)
+    return detach(settings->instance, options.discard_log ? Log::discard : Log::keep, settings->ready_fd, serve_until_stopped);
   return serve_until_stopped([] {});
 }
 

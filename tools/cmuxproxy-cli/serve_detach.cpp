@@ -8,10 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -103,14 +105,25 @@ struct Pipe {
   }
 };
 
-[[noreturn]] void run_child(const Pipe& ready, const Pipe& errors, int log, const std::string& path,
+// What the caller has open is none of an instance's that stays: a pipe whose end somebody waits for, a lock.
+void close_others(std::initializer_list<int> kept) {
+  std::vector<int> others;
+  std::error_code failed;
+  for (const auto& each : std::filesystem::directory_iterator("/dev/fd", failed)) {
+    const int number = std::atoi(each.path().filename().c_str());
+    if (number > STDERR_FILENO && std::find(kept.begin(), kept.end(), number) == kept.end()) others.push_back(number);
+  }
+  for (const int each : others) close(each);
+}
+
+[[noreturn]] void run_child(const Pipe& ready, const Pipe& errors, int log, int kept, const std::string& path,
                             const std::function<int(const std::function<void()>&)>& serve) {
   setsid();
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(ready.write, STDOUT_FILENO) < 0 ||
       dup2(errors.write, STDERR_FILENO) < 0)
     _exit(kFailed);
-  for (const int each : {nothing, ready.read, ready.write, errors.read, errors.write}) close(each);
+  close_others({log, kept});
   std::optional<LogFile> file;
   int code = kFailed;
   try {
@@ -156,7 +169,7 @@ std::string log_path(const std::string& instance) {
   return fmt::format("{}/log/{}.log", *state, instance);
 }
 
-int detach(const std::string& instance, Log log, const std::function<int(const std::function<void()>& ready)>& serve) {
+int detach(const std::string& instance, Log log, int kept, const std::function<int(const std::function<void()>& ready)>& serve) {
   std::string path = "/dev/null";
   if (log == Log::keep) {
     path = log_path(instance);
@@ -168,7 +181,7 @@ int detach(const std::string& instance, Log log, const std::function<int(const s
   std::fflush(stdout);  // else the child has it, too
   const pid_t child = fork();
   if (child < 0) fail("fork");
-  if (child == 0) run_child(ready, errors, file, path, serve);
+  if (child == 0) run_child(ready, errors, file, kept, path, serve);
   close(ready.write);
   close(errors.write);
   std::string line, said;
