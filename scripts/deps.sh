@@ -7,11 +7,14 @@ cd "$(dirname "$0")/.."
 # Programs count wherever they come from; libraries must be Debian's packages. "program=package" where the two differ.
 programs=(g++ cmake ninja=ninja-build ccache openssl curl node=nodejs npm python3 git pkg-config)
 module_folders=(tests/e2e/node)
+servers=()
 python_modules=()
 case ${1:-} in
   "") ;;
   --tests)
-    programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools java=default-jdk-headless)
+    programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools redis-cli=redis-tools
+               redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd java=default-jdk-headless)
+    servers=(openssh-server postgresql)  # their programs are in no ordinary user's PATH
     module_folders+=(tests/browser)
     python_modules+=(requests)
     ;;
@@ -24,7 +27,7 @@ missing=()
 for program in "${programs[@]}"; do
   command -v "${program%%=*}" >/dev/null || missing+=("${program##*=}")
 done
-for library in "${libraries[@]}"; do
+for library in "${libraries[@]}" ${servers[@]+"${servers[@]}"}; do
   # Without dpkg-query, as on other systems, the libraries count as missing.
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$library" 2>/dev/null) == installed ]] || missing+=("$library")
 done
@@ -46,7 +49,8 @@ if ((${#missing[@]} > 0)); then
     fi
     as_root=(sudo)
   fi
-  apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+  # The tests start servers of their own. What Debian's packages would start, invoke-rc.d(8) leaves alone at this run level.
+  apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq -o DPkg::Lock::Timeout=300)
   "${apt[@]}" update
   "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null
 fi

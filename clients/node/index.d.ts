@@ -13,7 +13,18 @@ export interface Route {
   suffix?: string | null;
   /** Go on every request of the route, such as a preview token. */
   headers?: Record<string, string> | null;
+  /** Globs over names beyond loopback that are the workspace's too, such as `*.internal`; need a `cmuxProxyOrigin`. */
+  hosts?: string[] | null;
+  /** Whether the dev server sees the client's own Host, `localhost:<port>`. `auto`: on every route but a template. */
+  hostOverride?: 'auto' | 'on' | 'off' | null;
+  /** Of a template: Host itself says so, for clouds that hand it through. */
+  hostHeader?: boolean | null;
+  /** Whether `Origin` becomes the workspace's where the dev server sees the workspace's Host. `auto`: but for Next.js's own paths. */
+  rewriteOrigin?: 'auto' | 'on' | 'off' | null;
 }
+
+/** Clouds whose form of URL and headers are known. */
+export type Preset = 'codespaces' | 'devtunnels' | 'gitpod' | 'e2b' | 'daytona' | 'codesandbox' | 'coder';
 
 /** What else a context can have: the keys of the admin API's `POST /v1/contexts`. */
 export interface ContextOptions {
@@ -23,6 +34,12 @@ export interface ContextOptions {
   forwards?: { port: number; local?: number }[];
   /** A preview URL from which the route is taken; fields of `route` go before. */
   fromUrl?: string;
+  /** Fills in the template and headers that `route` leaves open. */
+  preset?: Preset;
+  /** Goes into the header that the preset, or the kind of `fromUrl`, has for it. */
+  token?: string;
+  /** Straight to the proxy in the machine of a cmux or morph workspace: pages come as the dev server sent them. */
+  direct?: boolean;
   label?: string;
   ttlSeconds?: number;
 }

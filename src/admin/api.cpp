@@ -73,7 +73,7 @@ const std::vector<Api::Operation>& Api::table() {
       {"GET", "/metrics", &Api::metrics},
       {"GET", "/v1/status", &Api::status},
       {"GET", "/v1/events", &Api::events, {"context", "type"}},
-      {"POST", "/v1/shutdown", &Api::shut_down},
+      {"POST", "/v1/shutdown", &Api::shut_down, {}, true},
       {"GET", "/v1/contexts", &Api::list_contexts},
       {"POST", "/v1/contexts", &Api::create_context, {}, true},
       {"DELETE", "/v1/contexts", &Api::release_contexts, {"webContentsId", "all"}},
@@ -204,13 +204,49 @@ Task<Reply> Api::metrics(Call&) {
   co_return reply;
 }
 
+namespace {
+
+constexpr double kLongestDrain = 365.0 * 24 * 3600;  // as of the setting
+
+// How long a stop may take at the most, where the body says so.
+std::variant<std::optional<milliseconds>, Reply> read_stop(const json::value& body) {
+  const json::object* const members = body.if_object();
+  if (!members) return problem(400, "the body must be a JSON object");
+  std::optional<milliseconds> limit;
+  for (const json::key_value_pair& member : *members) {
+    const std::string_view key(member.key().data(), member.key().size());
+    if (key != "now" && key != "timeoutSeconds")
+      return problem(400, fmt::format("{} is not known here; allowed are: now, timeoutSeconds", quoted(key)), key.substr(0, 60));
+    if (member.value().is_null()) continue;
+    if (key == "now" && !member.value().is_bool()) return problem(400, "now: must be true or false", "now");
+    if (key == "now" && !member.value().get_bool()) continue;
+    if (limit) return problem(400, "either now or timeoutSeconds", key);
+    if (key == "now") {
+      limit = milliseconds(0);
+      continue;
+    }
+    json::error_code failed;
+    const double seconds = member.value().to_number<double>(failed);
+    if (failed || !(seconds >= 0) || seconds > kLongestDrain)
+      return problem(400, "timeoutSeconds: must be a number from 0, a year at the most", "timeoutSeconds");
+    limit = milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  }
+  return limit;
+}
+
+}  // namespace
+
 Task<Reply> Api::shut_down(Call& call) {
+  auto asked = read_stop(call.body);
+  if (auto* const wrong = std::get_if<Reply>(&asked)) co_return std::move(*wrong);
+  const std::optional<milliseconds> limit = std::get<0>(asked);
   json::object document;
   document["status"] = "stopping";
+  document["timeoutSeconds"] = static_cast<double>(limit.value_or(instance_.drain_timeout()).count()) / 1000;
   const Reply reply = json_reply(202, document);
   call.stream.close_after();
   co_await send(call.stream, reply);  // before the connection may be closed
-  instance_.shut_down();
+  instance_.shut_down(limit);
   co_return already_answered();
 }
 

@@ -13,6 +13,13 @@
 
 namespace cmux::admin {
 
+// Why a raw tunnel of a context could not be; the last one counts.
+struct TunnelFailure {
+  std::chrono::system_clock::time_point at;
+  std::string target, error, detail;
+};
+boost::json::object failure_to_json(const TunnelFailure& failure);
+
 // The running instance as the API sees it. Implemented by app/server; every call is on the main thread.
 class Instance {
  public:
@@ -26,9 +33,13 @@ class Instance {
   virtual Task<boost::json::object> status() = 0;
   // In Prometheus' text format.
   virtual Task<std::string> metrics() = 0;
-  virtual void shut_down() = 0;                          // gracefully; returns at once
+  // Gracefully; returns at once. `limit`: for what is under way, else drain_timeout(); of a stop that has begun, it is the new
+  // one.
+  virtual void shut_down(std::optional<milliseconds> limit) = 0;
+  virtual milliseconds drain_timeout() const = 0;
   virtual const std::string& proxy_address() const = 0;  // "127.0.0.1:39385"
   virtual const std::vector<std::string>& more_domains() const = 0;
+  virtual const TunnelFailure* tunnel_failure(const std::string& context) const = 0;  // null: none has failed
   // Somebody listens to events, or nobody any more: workers measure only for listeners.
   virtual void set_observed(bool observed) = 0;
 };
@@ -77,6 +88,7 @@ class Api final : public http::Handler {
 };
 
 // A context with the contract's keys. `secrets`: with the password and the route's header values, as only its creator sees them.
-boost::json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets);
+boost::json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets,
+                                    const TunnelFailure* failure = nullptr);
 
 }  // namespace cmux::admin

@@ -19,6 +19,17 @@ Reply released(const std::vector<std::string>& ids) {
   return json_reply(200, document);
 }
 
+// What was made of a request: with what may surprise about it.
+Reply made_reply(int status, const policy::Context& context, const std::string& proxy_address, bool secrets) {
+  json::object document = context_to_json(context, proxy_address, secrets);
+  const std::vector<std::string> warnings = policy::warnings_of(context);
+  if (!warnings.empty()) {
+    json::array& list = document["warnings"].emplace_array();
+    for (const std::string& warning : warnings) list.emplace_back(warning);
+  }
+  return json_reply(status, document);
+}
+
 }  // namespace
 
 // What is told of contexts is what the workers know too: one that is not there any more is worth nothing any more.
@@ -27,7 +38,7 @@ Task<Reply> Api::list_contexts(Call&) {
   json::object document;
   json::array& list = document["contexts"].emplace_array();
   for (const policy::ContextPtr& context : instance_.contexts().list())
-    list.emplace_back(context_to_json(*context, instance_.proxy_address(), false));
+    list.emplace_back(context_to_json(*context, instance_.proxy_address(), false, instance_.tunnel_failure(context->id)));
   co_return json_reply(200, document);
 }
 
@@ -44,7 +55,7 @@ Task<Reply> Api::create_context(Call& call) {
   if (!made) co_return refused_field(made.error(), "");
   const policy::ContextPtr context = *made;
   co_await instance_.settled();  // its credentials work from the answer on
-  Reply reply = json_reply(201, context_to_json(*context, instance_.proxy_address(), true));
+  Reply reply = made_reply(201, *context, instance_.proxy_address(), true);
   reply.fields.emplace_back("Location", "/v1/contexts/" + context->id);
   co_return reply;
 }
@@ -77,7 +88,7 @@ Task<Reply> Api::show_context(Call& call) {
   co_await instance_.settled();
   const policy::ContextPtr context = instance_.contexts().find(call.id);
   if (!context) co_return no_such_context();
-  co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), secrets));
+  co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), secrets, instance_.tunnel_failure(context->id)));
 }
 
 Task<Reply> Api::change_context(Call& call) {
@@ -90,7 +101,7 @@ Task<Reply> Api::change_context(Call& call) {
   const policy::ContextPtr context = *changed;
   if (!context) co_return no_such_context();
   co_await instance_.settled();
-  co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), false));
+  co_return made_reply(200, *context, instance_.proxy_address(), false);
 }
 
 Task<Reply> Api::release_context(Call& call) {

@@ -10,7 +10,17 @@ namespace cmux::admin {
 
 namespace json = boost::json;
 
-json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets) {
+json::object failure_to_json(const TunnelFailure& failure) {
+  json::object out;
+  out["time"] = rfc3339(failure.at);
+  out["target"] = failure.target;
+  out["error"] = failure.error;
+  out["detail"] = failure.detail;
+  return out;
+}
+
+json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets,
+                             const TunnelFailure* failure) {
   json::object out;
   out["id"] = context.id;
   out["username"] = context.username;
@@ -18,16 +28,13 @@ json::object context_to_json(const policy::Context& context, const std::string& 
   out["webContentsId"] = context.web_contents_id;
   if (context.route) out["route"] = policy::route_to_json(*context.route, !secrets);
   else out["route"] = nullptr;
-  if (context.dedicated_port) {
-    const std::string own = fmt::format("127.0.0.1:{}", *context.dedicated_port);
-    if (secrets) out["proxyUrl"] = "http://" + own;
-    out["proxy"] = own;
-    out["dedicatedPort"] = *context.dedicated_port;
-  } else {
-    if (secrets) out["proxyUrl"] = fmt::format("http://{}:{}@{}", context.username, context.password, proxy_address);
-    out["proxy"] = proxy_address;
-    out["dedicatedPort"] = nullptr;
-  }
+  const bool own = context.dedicated_port.has_value();
+  const std::string proxy = own ? fmt::format("127.0.0.1:{}", *context.dedicated_port) : proxy_address;
+  const std::string login = own ? std::string() : fmt::format("{}:{}@", context.username, context.password);
+  if (secrets) out["proxyUrl"] = fmt::format("http://{}{}", login, proxy);
+  out["proxy"] = proxy;
+  if (own) out["dedicatedPort"] = *context.dedicated_port;
+  else out["dedicatedPort"] = nullptr;
   json::array& forwards = out["forwards"].emplace_array();
   for (const policy::Forward& forward : context.forwards)
     forwards.emplace_back(json::object{{"port", forward.port}, {"local", forward.local}});
@@ -36,6 +43,11 @@ json::object context_to_json(const policy::Context& context, const std::string& 
   out["createdAt"] = rfc3339(context.created_at);
   if (context.expires_at) out["expiresAt"] = rfc3339(*context.expires_at);
   else out["expiresAt"] = nullptr;
+  if (secrets) out["socksUrl"] = fmt::format("socks5h://{}{}", login, proxy);
+  if (own) out["pacUrl"] = fmt::format("http://{}/proxy.pac", proxy);
+  else out["pacUrl"] = nullptr;
+  if (failure) out["lastTunnelFailure"] = failure_to_json(*failure);
+  else out["lastTunnelFailure"] = nullptr;
   return out;
 }
 

@@ -8,7 +8,9 @@
 #include <cmath>
 #include <limits>
 
+#include "policy/preset.hpp"
 #include "policy/route_json.hpp"
+#include "policy/route_url.hpp"
 
 namespace cmux::admin {
 namespace {
@@ -21,9 +23,11 @@ constexpr double kLongestTtl = 10.0 * 365 * 24 * 3600;              // ten years
 
 constexpr std::size_t kMostForwards = 64;
 
-constexpr std::array<std::string_view, 8> kCreateKeys = {"webContentsId", "route",    "fromUrl",       "label",
-                                                         "ttlSeconds",    "ownerPid", "dedicatedPort", "forwards"};
-constexpr std::array<std::string_view, 2> kChangeKeys = {"route", "fromUrl"};
+// The keys that say a route, and the others of a new context.
+constexpr std::array<std::string_view, 5> kChangeKeys = {"route", "fromUrl", "preset", "token", "direct"};
+constexpr std::array<std::string_view, 11> kCreateKeys = {"webContentsId", "route",         "fromUrl", "preset",
+                                                          "token",         "direct",        "label",   "ttlSeconds",
+                                                          "ownerPid",      "dedicatedPort", "forwards"};
 
 json::string_view to_json(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view from_json(json::string_view text) { return {text.data(), text.size()}; }
@@ -55,26 +59,72 @@ bool is_plain_text(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// `route`, with what `fromUrl` says filled in where the route does not say otherwise.
+// What fills in a route's open fields, besides the fields themselves.
+struct Sources {
+  std::string from_url, token;
+  const policy::Preset* preset = nullptr;
+  bool direct = false;
+};
+
+std::optional<Reply> read_sources(const json::object& body, Sources& sources) {
+  for (const auto& [key, text] : {std::pair("fromUrl", &sources.from_url), std::pair("token", &sources.token)}) {
+    const json::value* const value = set_value(body, key);
+    if (!value) continue;
+    if (!value->is_string()) return problem(400, fmt::format("{}: must be a string", key), key);
+    *text = from_json(value->get_string());
+    if (text->empty()) return problem(400, fmt::format("{}: must not be empty", key), key);
+  }
+  if (const json::value* const value = set_value(body, "preset")) {
+    if (value->is_string()) sources.preset = policy::find_preset(from_json(value->get_string()));
+    std::vector<std::string_view> names;
+    for (const policy::Preset& preset : policy::presets()) names.push_back(preset.name);
+    if (!sources.preset) return problem(400, fmt::format("preset: must be one of {}", fmt::join(names, ", ")), "preset");
+  }
+  if (const json::value* const value = set_value(body, "direct")) {
+    if (!value->is_bool()) return problem(400, "direct: must be true or false", "direct");
+    sources.direct = value->get_bool();
+  }
+  return std::nullopt;
+}
+
+// Fills the fields of `wanted` that are not set with what the URL says.
+std::optional<Reply> take_url(Sources& sources, const std::vector<std::string>& more_domains, json::value& wanted) {
+  const auto derived = policy::route_from_url(sources.from_url, more_domains);
+  if (!derived) {
+    std::string detail = derived.error().detail;  // a copy: error() returns one
+    if (detail.starts_with("url: ")) detail.erase(0, 5);
+    return problem(400, fmt::format("fromUrl: {}", detail), "fromUrl");
+  }
+  if (!sources.preset) sources.preset = derived->preset;
+  if (json::object* const own = wanted.if_object())
+    for (const json::key_value_pair& field : policy::route_to_json(derived->route, false))
+      if (!set_value(*own, from_json(field.key()))) (*own)[field.key()] = field.value();
+  return std::nullopt;
+}
+
+// `route`, with what the other keys say filled in where the route does not say otherwise.
 OrProblem<std::optional<policy::Route>> read_route(const json::object& body, const std::vector<std::string>& more_domains) {
   const json::value* const route = set_value(body, "route");
-  const json::value* const url = set_value(body, "fromUrl");
-  if (!route && !url) return std::optional<policy::Route>();
+  Sources sources;
+  if (auto wrong = read_sources(body, sources)) return std::move(*wrong);
+  const bool none = !route && sources.from_url.empty() && !sources.preset;
+  if (none && sources.direct) return problem(400, "direct: needs a route: fromUrl, or morphId", "direct");
+  if (none && sources.token.empty()) return std::optional<policy::Route>();
   json::value wanted = route ? *route : json::value(json::object());
-  if (url) {
-    if (!url->is_string()) return problem(400, "fromUrl: must be a string", "fromUrl");
-    auto derived = policy::route_from_url(from_json(url->get_string()), more_domains);
-    if (!derived) {
-      std::string detail = derived.error().detail;  // a copy: error() returns one
-      if (detail.starts_with("url: ")) detail.erase(0, 5);
-      return problem(400, fmt::format("fromUrl: {}", detail), "fromUrl");
-    }
-    if (json::object* const own = wanted.if_object())
-      for (const json::key_value_pair& field : policy::route_to_json(derived->route, false))
-        if (!set_value(*own, from_json(field.key()))) (*own)[field.key()] = field.value();
-  }
-  auto read = policy::route_from_json(wanted);
+  if (!sources.from_url.empty())
+    if (auto wrong = take_url(sources, more_domains, wanted)) return std::move(*wrong);
+  if (!sources.token.empty() && !sources.preset)
+    return problem(400, "token: needs a preset, which says the header for it", "token");
+  auto read = policy::read_route(wanted);
   if (!read) return refused_field(read.error(), "route");
+  if (sources.preset)
+    if (const auto applied = policy::apply_preset(*sources.preset, sources.token, *read); !applied)
+      return refused_field(applied.error(), "");
+  if (sources.direct) {
+    read = policy::direct_route(std::move(*read));
+    if (!read) return refused_field(read.error(), read.error().detail.starts_with("direct: ") ? "" : "route");
+  }
+  if (const auto checked = policy::check_route(*read); !checked) return refused_field(checked.error(), "route");
   return std::optional<policy::Route>(std::move(*read));
 }
 

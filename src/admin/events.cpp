@@ -29,22 +29,13 @@ void EventHub::close() {
 }
 
 // What the downstream connection resets when the client goes: the way to know of it without reading or writing.
-class EventSubscription::Gone final : public http::Stream {
+class EventSubscription::Gone final : public http::Abortable {
  public:
   explicit Gone(EventSubscription& subscription) : subscription_(subscription) {}
   void reset(Errc) noexcept override {
     subscription_.gone_ = true;
     subscription_.wake_.set();
   }
-  Task<Result<http::Head*>> read_head() override { co_return make_error(Errc::unsupported); }
-  Task<Result<http::Body>> read_body() override { co_return make_error(Errc::unsupported); }
-  bool body_ready() const override { return false; }
-  Task<Result<void>> write_head(const http::Head&, http::Next) override { co_return make_error(Errc::unsupported); }
-  Task<Result<void>> write_body(std::string_view, http::Next, const http::Fields*) override {
-    co_return make_error(Errc::unsupported);
-  }
-  void cancel_on_abort(http::Abortable*) override {}
-  std::unique_ptr<net::Transport> into_transport() override { return nullptr; }
 
  private:
   EventSubscription& subscription_;

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "base/time_text.hpp"
 
 namespace cmux::app {
@@ -25,6 +26,7 @@ constexpr Metric kMetrics[] = {
     {"requests_failed_total", "counter", "Requests that the proxy itself answered with 5xx", &proxy::Counters::failed},
     {"requests_retried_total", "counter", "Requests sent a second time on a new connection", &proxy::Counters::retried},
     {"tunnels_total", "counter", "Tunnels opened: CONNECT and upgrades", &proxy::Counters::tunnels},
+    {"tunnels_open", "gauge", "Tunnels open now", &proxy::Counters::open_tunnels},
     {"upstream_connections_total", "counter", "Connections opened to upstreams", &proxy::Counters::upstream_connections},
     {"upstream_connections_idle", "gauge", "Connections to upstreams kept for reuse", &proxy::Counters::idle_upstreams},
 };
@@ -37,15 +39,17 @@ void add(proxy::Counters& sum, const proxy::Counters& part) {
   for (const Metric& metric : kMetrics) sum.*metric.value += part.*metric.value;
 }
 
-std::string metrics_text(const proxy::Counters& counters, std::size_t contexts, Clock::duration uptime) {
+std::string metrics_text(const proxy::Counters& counters, const Facts& facts) {
   std::string out;
   const auto line = [&](std::string_view name, std::string_view type, std::string_view help, std::uint64_t value) {
     out += fmt::format("# HELP cmuxproxy_{0} {1}.\n# TYPE cmuxproxy_{0} {2}\ncmuxproxy_{0} {3}\n", name, help, type, value);
   };
   for (const Metric& metric : kMetrics) line(metric.name, metric.type, metric.help, counters.*metric.value);
-  line("contexts", "gauge", "Contexts that exist now", contexts);
+  line("contexts", "gauge", "Contexts that exist now", facts.contexts);
   line("uptime_seconds", "gauge", "Time since the instance started",
-       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(uptime).count()));
+       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(facts.uptime).count()));
+  line("draining", "gauge", "1 while what is under way is waited for, at a stop", facts.draining ? 1 : 0);
+  line("log_lines_dropped_total", "counter", "Log lines that stderr did not take", log::dropped());
   return out;
 }
 

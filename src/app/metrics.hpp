@@ -8,7 +8,12 @@
 namespace cmux::app {
 
 void add(proxy::Counters& sum, const proxy::Counters& part);
-std::string metrics_text(const proxy::Counters& counters, std::size_t contexts, Clock::duration uptime);
+struct Facts {  // of the instance
+  std::size_t contexts = 0;
+  Clock::duration uptime{};
+  bool draining = false;
+};
+std::string metrics_text(const proxy::Counters& counters, const Facts& facts);
 // One line: the data of a "request" event.
 std::string record_json(const proxy::Record& record);
 

@@ -63,6 +63,7 @@ class Server final : public admin::Instance {
     log::debug("leaving while a connection attempt is under way");
     file_.reset();
     admin_listener_.reset();
+    log::flush();
     _exit(0);
   }
 
@@ -78,6 +79,10 @@ class Server final : public admin::Instance {
   }
   const std::string& proxy_address() const override { return proxy_; }
   const std::vector<std::string>& more_domains() const override { return settings_.domains; }
+  const admin::TunnelFailure* tunnel_failure(const std::string& context) const override {
+    const auto found = tunnel_failures_.find(context);
+    return found == tunnel_failures_.end() ? nullptr : &found->second;
+  }
 
   Task<void> settled() override {
     // Posts are carried out in order: when this one has come back, every change before it is known.
@@ -104,22 +109,29 @@ class Server final : public admin::Instance {
         json::object{{"open", sum.open_requests}, {"total", sum.requests}, {"refused", sum.refused}, {"failed", sum.failed}};
     out["upstream"] = json::object{{"idle", sum.idle_upstreams}, {"opened", sum.upstream_connections}, {"retried", sum.retried}};
     out["tunnels"] = sum.tunnels;
+    out["openTunnels"] = sum.open_tunnels;
+    out["draining"] = stopping_;
     co_return out;
   }
 
   Task<std::string> metrics() override {
     const proxy::Counters sum = co_await total();
-    co_return metrics_text(sum, contexts_.size(), Clock::now() - started_);
+    co_return metrics_text(sum, Facts{contexts_.size(), Clock::now() - started_, stopping_});
   }
 
   void set_observed(bool observed) override {
     for (auto& worker : workers_) worker->observed = observed;
   }
 
-  void shut_down() override {
-    if (std::exchange(stopping_, true)) return;
-    log::info("stopping: {} at the most for what is under way", fmt::format("{} s", settings_.drain_timeout.count() / 1000.0));
-    scope_.spawn(drain());
+  milliseconds drain_timeout() const override { return settings_.drain_timeout; }
+
+  void shut_down(std::optional<milliseconds> limit) override {
+    const milliseconds most = limit.value_or(settings_.drain_timeout);
+    const bool begun = std::exchange(stopping_, true);
+    if (begun && !limit) return;
+    log::info("stopping: {} s at the most for what is under way", most.count() / 1000.0);
+    if (!begun) scope_.spawn(drain());
+    late_.after(std::max(most, milliseconds(1)));
   }
 
  private:
@@ -149,7 +161,9 @@ class Server final : public admin::Instance {
     api_ = std::make_unique<admin::Api>(*this, record.token, settings_.admin.is_unix() ? std::string() : admin_address);
     make_options();
     for (unsigned i = 0; i < settings_.threads; ++i)
-      workers_.push_back(std::make_unique<proxy::Worker>(options_, [this](proxy::Record done) { take_record(std::move(done)); }));
+      workers_.push_back(std::make_unique<proxy::Worker>(
+          options_, [this](proxy::Record done) { take_record(std::move(done)); },
+          [this](proxy::TunnelFailure failed) { take_failure(std::move(failed)); }));
     {
       const SignalsBlocked blocked;  // in the workers
       for (auto& worker : workers_) worker->start();
@@ -171,7 +185,7 @@ class Server final : public admin::Instance {
     if (!process_runs(pid)) return make_error(Errc::config, fmt::format("owner-pid: no process {} runs", pid));
     const auto ended = [](void* self) {
       log::info("process {} has ended, which this instance belongs to", static_cast<Server*>(self)->settings_.owner_pid);
-      static_cast<Server*>(self)->shut_down();
+      static_cast<Server*>(self)->shut_down({});
     };
     owner_ = std::make_unique<ProcessWatch>(pid, ended, this);
     return {};
@@ -218,7 +232,7 @@ class Server final : public admin::Instance {
 
   Task<void> serve_admin() {
     std::function<void(net::Socket)> take = [this](net::Socket socket) {
-      if (!stopping_) scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
+      scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
     };
     co_await admin_listener_->run(std::move(take));
   }
@@ -274,14 +288,30 @@ class Server final : public admin::Instance {
       proxy::Worker* const told = worker.get();
       told->post([told, change, context] { told->apply(change, context); });
     }
-    if (change == Change::released) doors_->close(*context);
+    if (change == Change::released) {
+      doors_->close(*context);
+      tunnel_failures_.erase(context->id);
+    }
     const std::string_view type = change == Change::added      ? "context.created"
                                   : change == Change::rerouted ? "context.rerouted"
                                                                : "context.released";
-    if (!reason.empty()) log::info("released context {}: {}", context->id, reason);
+    if (!reason.empty()) log_release(context->id, reason);
     json::object data{{"time", rfc3339(std::chrono::system_clock::now())}, {"context", context->id}};
     if (!reason.empty()) data["reason"] = reason;
     api_->publish({std::string(type), context->id, json::serialize(data)});
+  }
+
+  // Many may go at once: they are one line.
+  void log_release(const std::string& id, std::string_view reason) {
+    if (released_ > 0 && reason != release_reason_) log_releases();
+    if (released_++ == 0) loop_.post([this] { log_releases(); });
+    release_id_ = id;
+    release_reason_ = reason;
+  }
+  void log_releases() {
+    const std::size_t count = std::exchange(released_, 0);
+    if (count == 1) log::info("released context {}: {}", release_id_, release_reason_);
+    else if (count > 1) log::info("released {} contexts: {}", count, release_reason_);
   }
 
   // On a worker's thread.
@@ -293,10 +323,24 @@ class Server final : public admin::Instance {
     loop_.post([this, record = std::move(record)] { api_->publish({"request", record.context, record_json(record)}); });
   }
 
+  void take_failure(proxy::TunnelFailure failed) {
+    loop_.post([this, failed = std::move(failed)] {
+      if (!contexts_.find(failed.context)) return;  // released meanwhile
+      admin::TunnelFailure& last = tunnel_failures_[failed.context];
+      last = {std::chrono::system_clock::now(), failed.target, failed.error, failed.detail};
+      json::object data = admin::failure_to_json(last);
+      data["context"] = failed.context;
+      api_->publish({"context.tunnel-failed", failed.context, json::serialize(data)});
+    });
+  }
+
   void on_signal(int number) {
     if (number == SIGHUP) return reread();
-    if (!stopping_) return shut_down();
+    if (!stopping_) return shut_down({});
     log::info("stopping at once");
+    end_drain();
+  }
+  void end_drain() {
     if (drained_) drained_->set();
   }
 
@@ -309,23 +353,19 @@ class Server final : public admin::Instance {
   }
 
   void close_admin() {
-    stopping_ = true;
     admin_listener_->close();
     api_->close_events();
     for (http::Drainable* connection : std::set<http::Drainable*>(admin_open_)) connection->drain();
   }
 
-  // Stops accepting, lets what is under way end, for a limited time.
+  // Stops accepting, lets what is under way end, for a limited time. The admin API answers until then.
   Task<void> drain() {
     workers_.front()->post([this] { proxy_listener_->close(); });
     doors_->close_all();
-    close_admin();
     // Shared with the workers' answers: one may come when the time is over.
     auto drained = std::make_shared<Event>();
     auto left = std::make_shared<std::size_t>(workers_.size());
     drained_ = drained.get();
-    Deadline late([](void* event) { static_cast<Event*>(event)->set(); }, drained_);
-    late.after(std::max(settings_.drain_timeout, milliseconds(1)));
     for (auto& worker : workers_) {
       proxy::Worker* const told = worker.get();
       told->post([this, told, drained, left] {
@@ -338,6 +378,7 @@ class Server final : public admin::Instance {
     }
     co_await *drained;
     drained_ = nullptr;
+    late_.cancel();
     if (*left > 0) log::info("closing what is still open");
     loop_.stop();
   }
@@ -351,6 +392,7 @@ class Server final : public admin::Instance {
   std::vector<net::Endpoint> own_;
   policy::ContextStore contexts_{
       [this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};
+  std::map<std::string, admin::TunnelFailure> tunnel_failures_;  // the last one of each context
   std::unique_ptr<admin::InstanceFile> file_;
   std::unique_ptr<ProcessWatch> owner_;
   std::unique_ptr<net::Listener> admin_listener_;
@@ -362,9 +404,12 @@ class Server final : public admin::Instance {
   std::set<net::Transport*> admin_transports_;
   Scope scope_;
   std::string proxy_, admin_;
+  std::size_t released_ = 0;  // contexts that no log line tells of yet; all for that reason
+  std::string release_id_, release_reason_;
   Clock::time_point started_ = Clock::now();
   bool stopping_ = false;
   Event* drained_ = nullptr;  // while draining: set to end it
+  Deadline late_{[](void* self) { static_cast<Server*>(self)->end_drain(); }, this};
 };
 
 }  // namespace

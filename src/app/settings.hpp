@@ -33,6 +33,7 @@ struct Settings {
   bool insecure_upstream = false;
   std::vector<std::string> upstream_h2c;  // globs over hosts
   std::vector<std::string> domains;       // more cmux domains
+  std::vector<std::string> never_route;   // globs over hosts
   bool via = false;
   policy::Rewrites rewrites;
 
@@ -46,9 +47,11 @@ struct Settings {
   milliseconds connect_timeout{10'000}, refused_timeout{1'000};
   milliseconds tls_timeout{10'000};
   milliseconds response_timeout{120'000};
+  milliseconds body_timeout{300'000};
   milliseconds header_timeout{10'000};
   milliseconds send_timeout{120'000};
   milliseconds idle_timeout{120'000};
+  milliseconds upstream_keep_alive{55'000}, upstream_keep_alive_plain{4'000};
   milliseconds ping_interval{15'000};
   std::size_t max_header = 64 * 1024;
   std::size_t max_url = 32 * 1024;

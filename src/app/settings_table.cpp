@@ -168,10 +168,17 @@ std::vector<Row> make_rows() {
                   many<&S::domains>(parse_domain),
                   printed_list<&S::domains>([](const std::string& name) { return name; }),
                   "preview.example.com"});
+  rows.push_back({{"never-route", "PATTERN", "hosts that go where they say, whatever a context's route says", true},
+                  Shape::list,
+                  many<&S::never_route>(parse_host_pattern),
+                  printed_list<&S::never_route>([](const std::string& pattern) { return pattern; }),
+                  "*.corp.example"});
   rows.push_back(switch_row<&S::via>({"via", "", "add a Via field to what is forwarded"}));
   using R = policy::Rewrites;
   rows.push_back(
       rewrite_row<&R::location>({"rewrite-location", "", "map a workspace's URLs in Location, Link etc. to localhost"}));
+  rows.push_back(rewrite_row<&R::callbacks>(
+      {"rewrite-callbacks", "", "map a workspace's URLs in the query of a Location to another site to localhost"}));
   rows.push_back(rewrite_row<&R::cookies>({"rewrite-cookies", "", "drop a workspace's Domain from Set-Cookie"}));
   rows.push_back(rewrite_row<&R::hsts>({"rewrite-hsts", "", "drop a workspace's Strict-Transport-Security"}));
   rows.push_back(rewrite_row<&R::cors>({"rewrite-cors", "", "map a workspace in Access-Control-Allow-Origin to localhost"}));
@@ -197,12 +204,18 @@ std::vector<Row> make_rows() {
       {"refused-timeout", "TIME", "how long a refused connection to a workspace is tried again; 0: not at all"}));
   rows.push_back(time_row<&S::tls_timeout>({"tls-timeout", "TIME", "to shake hands upstream; 0: no limit"}));
   rows.push_back(time_row<&S::response_timeout>({"response-timeout", "TIME", "for a response to begin; 0: no limit"}));
+  rows.push_back(
+      time_row<&S::body_timeout>({"body-timeout", "TIME", "for more of a response's body whose length is known; 0: no limit"}));
   rows.push_back(time_row<&S::header_timeout>({"header-timeout", "TIME", "for a client's header to be whole; 0: no limit"}));
   rows.push_back(
-      time_row<&S::send_timeout>({"send-timeout", "TIME", "for a client to take some of what waits for it; 0: no limit"}));
+      time_row<&S::send_timeout>({"send-timeout", "TIME", "for a peer to take some of what waits for it; 0: no limit"}));
   rows.push_back(time_row<&S::idle_timeout>({"idle-timeout", "TIME", "for connections that do nothing; 0: no limit"}));
+  rows.push_back(time_row<&S::upstream_keep_alive>(
+      {"upstream-keep-alive", "TIME", "how long an idle connection upstream is kept, unless its peer says less; 0: not at all"}));
+  rows.push_back(time_row<&S::upstream_keep_alive_plain>(
+      {"upstream-keep-alive-plain", "TIME", "the same where there is no TLS and the peer says nothing; 0: not at all"}));
   rows.push_back(time_row<&S::ping_interval>(
-      {"ping-interval", "TIME", "silence on a busy HTTP/2 connection upstream after which it is asked for life; 0: never"}));
+      {"ping-interval", "TIME", "silence on an HTTP/2 connection upstream after which it is asked for life; 0: never"}));
   rows.push_back(size_row<&S::max_header>({"max-header", "BYTES", "the largest header of a request or response"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_url>({"max-url", "BYTES", "the longest request target"}, 1024, 1 << 20));
   rows.push_back(size_row<&S::max_body>({"max-body", "BYTES", "the largest body of a request; 0: no limit"}, 0, 1ull << 50));

@@ -9,7 +9,7 @@
 namespace cmux {
 namespace {
 
-constexpr std::size_t kSmallest = 4096;
+constexpr std::size_t kRecycled = 4096;
 constexpr std::size_t kClasses = 7;          // 4 KB, 8 KB … 256 KB
 constexpr std::size_t kKeptBytes = 1 << 20;  // of each class, at the most
 
@@ -19,12 +19,12 @@ struct Pool {
 thread_local Pool pool;
 
 std::size_t class_of(std::size_t size) {
-  return static_cast<std::size_t>(std::countr_zero(std::bit_ceil(std::max(size, kSmallest)) / kSmallest));
+  return static_cast<std::size_t>(std::countr_zero(std::bit_ceil(std::max(size, kRecycled)) / kRecycled));
 }
 
 char* take(std::size_t& size) {
   const std::size_t index = class_of(size);
-  size = kSmallest << index;
+  size = kRecycled << index;
   if (index < kClasses && !pool.free[index].empty()) {
     char* block = pool.free[index].back().release();
     pool.free[index].pop_back();
@@ -35,6 +35,7 @@ char* take(std::size_t& size) {
 
 void give_back(char* block, std::size_t size) noexcept {
   std::unique_ptr<char[]> owned(block);
+  if (size < kRecycled) return;  // of shrink()
   const std::size_t index = class_of(size);
   if (index < kClasses && (pool.free[index].size() + 1) * size <= kKeptBytes) pool.free[index].push_back(std::move(owned));
 }
@@ -69,6 +70,23 @@ void Buffer::release() noexcept {
   if (!block_) return;
   give_back(std::exchange(block_, nullptr), capacity_);
   capacity_ = begin_ = end_ = 0;
+}
+
+void Buffer::shrink_block() {
+  static_assert(kLittle + 128 < kRecycled);
+  const std::size_t held = size();
+  const std::size_t wanted = (held + 127) / 128 * 128;
+  char* const block = new char[wanted];
+  std::memcpy(block, block_ + begin_, held);
+  give_back(block_, capacity_);
+  block_ = block;
+  capacity_ = wanted;
+  begin_ = 0;
+  end_ = held;
+}
+
+void Buffer::drop_recycled() noexcept {
+  for (auto& blocks : pool.free) std::vector<std::unique_ptr<char[]>>().swap(blocks);
 }
 
 }  // namespace cmux

@@ -46,8 +46,20 @@ class Buffer {
   void clear() { begin_ = end_ = 0; }
   // Gives the block back.
   void release() noexcept;
+  // Before a wait: gives back what the bytes need not. Who only waits holds no memory, and who waits for the rest of little holds
+  // little.
+  void shrink() {
+    if (begin_ == end_) release();
+    else if (capacity_ > 2 * kLittle && end_ - begin_ <= kLittle) shrink_block();
+  }
+
+  // Frees the blocks that this thread keeps for the next buffers.
+  static void drop_recycled() noexcept;
 
  private:
+  static constexpr std::size_t kLittle = 2048 - 128;  // its block is smaller than any that is recycled
+  void shrink_block();
+
   char* block_ = nullptr;
   std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
 };

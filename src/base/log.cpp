@@ -1,31 +1,82 @@
 #include "base/log.hpp"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/details/os.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
+#include <array>
 #include <atomic>
 #include <cstdlib>
+#include <mutex>
+
+#include "base/line_writer.hpp"
 
 namespace cmux::log {
 namespace {
 
 std::atomic<int> threshold{static_cast<int>(Level::info)};
-bool as_json = false;
+std::atomic<bool> as_json{false};
 
-spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
-    spdlog::sink_ptr sink;
-    if (std::getenv("NO_COLOR")) sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    else sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-    auto made = std::make_shared<spdlog::logger>("cmuxproxy", std::move(sink));
-    made->set_level(spdlog::level::trace);
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v");
-    made->flush_on(spdlog::level::trace);
+constexpr const char* kName = "cmuxproxy";
+constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v";
+constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})";
+constexpr std::array<std::string_view, 6> kColours{"\x1b[37m", "\x1b[36m", "\x1b[32m", "\x1b[33m\x1b[1m", "\x1b[31m\x1b[1m", ""};
+
+bool has_colours() {
+  return !std::getenv("NO_COLOR") && spdlog::details::os::is_color_terminal() && spdlog::details::os::in_terminal(stderr);
+}
+
+// Never destroyed: other threads may log until the process is gone.
+LineWriter& writer() {
+  static LineWriter* const instance = [] {
+    const auto gap = [](std::uint64_t count) {
+      spdlog::pattern_formatter formatter(as_json ? kJsonPattern : kTextPattern);
+      const std::string text = count == 1 ? "1 log line was dropped: stderr did not take it"
+                                          : fmt::format("{} log lines were dropped: stderr did not take them", count);
+      spdlog::memory_buf_t line;
+      formatter.format(spdlog::details::log_msg(kName, spdlog::level::warn, text), line);
+      return std::string(line.data(), line.size());
+    };
+    auto* const made = new LineWriter(STDERR_FILENO, gap);
+    std::atexit(flush);
     return made;
   }();
   return *instance;
 }
+
+class Sink final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    const auto rank = message.level >= spdlog::level::warn ? LineWriter::Rank::important : LineWriter::Rank::usual;
+    const std::string_view text(line.data(), line.size());
+    if (!colours_ || message.color_range_end <= message.color_range_start) return writer().add(text, rank);
+    const std::string_view before = text.substr(0, message.color_range_start), behind = text.substr(message.color_range_end);
+    const std::string_view coloured = text.substr(before.size(), text.size() - before.size() - behind.size());
+    writer().add(fmt::format("{}{}{}\x1b[0m{}", before, kColours[message.level], coloured, behind), rank);
+  }
+  void flush_() override {}
+
+ private:
+  const bool colours_ = has_colours();
+};
+
+spdlog::logger& logger() {
+  static spdlog::logger* const instance = [] {
+    writer();
+    auto* const made = new spdlog::logger(kName, std::make_shared<Sink>());
+    made->set_level(spdlog::level::trace);
+    made->set_pattern(as_json ? kJsonPattern : kTextPattern);
+    return made;
+  }();
+  return *instance;
+}
+
+bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
 
 std::string escaped(std::string_view text) {
   std::string out;
@@ -42,7 +93,7 @@ std::string escaped(std::string_view text) {
 void configure(Level level, Format format) {
   set_level(level);
   as_json = format == Format::json;
-  if (as_json) logger().set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})");
+  logger().set_pattern(as_json ? kJsonPattern : kTextPattern);
 }
 
 void set_level(Level level) { threshold.store(static_cast<int>(level), std::memory_order_relaxed); }
@@ -50,9 +101,16 @@ void set_level(Level level) { threshold.store(static_cast<int>(level), std::memo
 bool enabled(Level level) { return static_cast<int>(level) >= threshold.load(std::memory_order_relaxed); }
 
 void write(Level level, std::string_view message) {
+  const auto number = static_cast<spdlog::level::level_enum>(level);
   // A peer's bytes may be quoted in a message: it stays one line, and one JSON document.
-  logger().log(static_cast<spdlog::level::level_enum>(level), "{}", escaped(message));
+  if (std::all_of(message.begin(), message.end(), is_plain))
+    logger().log(number, spdlog::string_view_t(message.data(), message.size()));
+  else logger().log(number, spdlog::string_view_t(escaped(message)));
 }
+
+void flush() { writer().flush(kLastWait); }
+
+std::uint64_t dropped() { return writer().dropped(); }
 
 std::string redact(std::string_view secret) {
   if (secret.size() < 8) return "…";

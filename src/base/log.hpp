@@ -1,11 +1,15 @@
-// Logging to stderr, as text for people or as JSON lines. Thread-safe. Callers never pass credentials, header values or bodies;
-// redact() is for the few places where a value must be told apart without being told.
+// Logging to stderr, as text for people or as JSON lines. Thread-safe, and nobody waits for stderr: it may be a pipe that is
+// never read (base/line_writer.hpp). What is in the queue when the program ends gets kLastWait. Callers never pass credentials,
+// header values or bodies; redact() is for the few places where a value must be told apart without being told.
 #pragma once
 
 #include <fmt/core.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "base/wheel.hpp"
 
 namespace cmux::log {
 
@@ -17,6 +21,13 @@ void configure(Level level, Format format);
 void set_level(Level level);
 bool enabled(Level level);
 void write(Level level, std::string_view message);
+
+// For what was logged to reach a stderr that is read, where it is: at the end of the program.
+inline constexpr milliseconds kLastWait{200};
+// For those who leave by _exit(2); exit(3) and the end of main() do it themselves.
+void flush();
+// Lines that stderr did not take, since the beginning.
+std::uint64_t dropped();
 
 // "abcd…" for a secret: enough to recognise, not enough to use.
 std::string redact(std::string_view secret);

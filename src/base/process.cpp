@@ -11,6 +11,12 @@
 #if CMUX_LINUX
 #include <poll.h>
 #include <sys/syscall.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#else
+#include <fmt/format.h>
+
+#include <fstream>
 #endif
 
 namespace cmux {
@@ -36,7 +42,28 @@ bool process_runs(pid_t pid) {
 
 #else
 
-bool process_runs(pid_t pid) { return kill(pid, 0) == 0 || errno == EPERM; }
+namespace {
+
+// Has it ended, and waits for its parent to ask how? kill(2) does not tell.
+bool is_zombie(pid_t pid) {
+#ifdef __APPLE__
+  int query[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
+  kinfo_proc info{};
+  std::size_t size = sizeof info;
+  return sysctl(query, 4, &info, &size, nullptr, 0) == 0 && size == sizeof info && info.kp_proc.p_stat == SZOMB;
+#else
+  // "1234 (name) Z ...", where there is such a file.
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string line;
+  std::getline(file, line);
+  const std::size_t name_end = line.rfind(')');
+  return name_end != line.npos && line.compare(name_end, 3, ") Z") == 0;
+#endif
+}
+
+}  // namespace
+
+bool process_runs(pid_t pid) { return (kill(pid, 0) == 0 || errno == EPERM) && !is_zombie(pid); }
 
 #endif
 

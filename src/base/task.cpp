@@ -23,9 +23,12 @@ struct Cache {
     unsigned count = 0;
   };
   std::array<List, kClasses> lists;
-  ~Cache() {
-    for (List& list : lists)
+  ~Cache() { drop(); }
+  void drop() noexcept {
+    for (List& list : lists) {
       while (list.head) ::operator delete(std::exchange(list.head, list.head->next));
+      list.count = 0;
+    }
   }
 };
 thread_local Cache cache;
@@ -55,5 +58,7 @@ void release_frame(void* frame, std::size_t size) noexcept {
   }
   ::operator delete(frame);
 }
+
+void drop_recycled_frames() noexcept { cache.drop(); }
 
 }  // namespace cmux

@@ -22,6 +22,8 @@ namespace cmux {
 
 // Frames of finished coroutines, kept for the next ones; one free list a size class and thread.
 void* allocate_frame(std::size_t size);
+// Frees those that this thread keeps for the next ones.
+void drop_recycled_frames() noexcept;
 void release_frame(void* frame, std::size_t size) noexcept;
 
 namespace detail {

@@ -43,6 +43,7 @@ constexpr std::string_view kNames[] = {
     "X-Cmux-Host-Override",
     "X-Cmux-Port-Internal",
     "X-Cmux-Proxied",
+    "X-Cmux-Target-Internal",
     "X-Cmux-Workspace-Internal",
 };
 constexpr std::size_t kCount = std::size(kNames);
@@ -226,6 +227,7 @@ bool allowed_in_trailers(const Fields::Field& field) {
     case Name::x_cmux_host_override:
     case Name::x_cmux_port_internal:
     case Name::x_cmux_proxied:
+    case Name::x_cmux_target_internal:
     case Name::x_cmux_workspace_internal: return false;
     default: return !equal_ignoring_case(field.name, "authorization");
   }

@@ -48,6 +48,7 @@ enum class Name : std::uint8_t {
   x_cmux_host_override,
   x_cmux_port_internal,
   x_cmux_proxied,
+  x_cmux_target_internal,
   x_cmux_workspace_internal,
 };
 

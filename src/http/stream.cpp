@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "http/traffic.hpp"
+
 namespace cmux::http {
 
 void Head::clear() {
@@ -48,16 +50,19 @@ std::size_t tunnel_room(std::uint64_t moved) {
   return moved >= 4 * kFirst ? kLarge : kFirst;
 }
 
-Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side) {
+Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side, Traffic* traffic) {
   while (true) {
     auto body = co_await from.read_body();
+    if (!body && traffic && traffic->over() && body.error().code == Errc::cancelled) body = Body{{}, true};
     if (!body) {
       Error error = body.error();
       error.side = from_side;
       co_return error;
     }
     const Next next = body->end ? Next::end : from.body_ready() ? Next::soon : Next::later;
+    if (traffic) traffic->came(from_side);
     auto written = co_await to.write_body(body->bytes, next, body->trailers);
+    if (traffic) traffic->passed_on();
     if (!written) {
       Error error = written.error();
       error.side = to_side;
@@ -69,8 +74,8 @@ Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_
 
 namespace {
 
-Task<void> relay_half(Stream& from, Side from_side, Stream& to, Side to_side, Result<void>& outcome) {
-  auto result = co_await relay_body(from, from_side, to, to_side);
+Task<void> relay_half(Stream& from, Side from_side, Stream& to, Side to_side, Traffic& traffic, Result<void>& outcome) {
+  auto result = co_await relay_body(from, from_side, to, to_side, &traffic);
   if (result) co_return;
   if (outcome) outcome = result.error();  // the first error is the cause, the other half's its echo
   from.reset(Errc::reset);
@@ -79,11 +84,11 @@ Task<void> relay_half(Stream& from, Side from_side, Stream& to, Side to_side, Re
 
 }  // namespace
 
-Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream) {
+Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream, Traffic& traffic) {
   Result<void> outcome;
   Scope halves;
-  halves.spawn(relay_half(downstream, Side::downstream, upstream, Side::upstream, outcome));
-  co_await relay_half(upstream, Side::upstream, downstream, Side::downstream, outcome);
+  halves.spawn(relay_half(downstream, Side::downstream, upstream, Side::upstream, traffic, outcome));
+  co_await relay_half(upstream, Side::upstream, downstream, Side::downstream, traffic, outcome);
   co_await halves.join();
   co_return outcome;
 }

@@ -77,6 +77,8 @@ class Abortable {
   ~Abortable() = default;
 };
 
+class Traffic;
+
 class Stream : public Abortable {
  public:
   virtual ~Stream() = default;
@@ -88,9 +90,8 @@ class Stream : public Abortable {
   virtual Task<Result<Body>> read_body() = 0;
   // read_body() would return at once.
   virtual bool body_ready() const = 0;
-  // While on, a read of the body that waits, or would have to, fails with Errc::cancelled; nothing is lost by it. Server streams
-  // only.
-  virtual void interrupt_body(bool /*on*/) {}
+  // While on, a read of the body that waits, or would have to, fails with Errc::cancelled; nothing is lost by it.
+  virtual void interrupt_body(bool on) = 0;
 
   virtual Task<Result<void>> write_head(const Head& head, Next next) = 0;
   virtual Task<Result<void>> write_body(std::string_view bytes, Next next, const Fields* trailers = nullptr) = 0;
@@ -132,10 +133,10 @@ class Drainable {
 std::size_t tunnel_room(std::uint64_t moved);
 
 // Moves what is left of `from`'s body to `to`, with its trailers, until the end. Errors say whose they are by `side`: `from_side`
-// for reads, `to_side` for writes.
-Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side);
+// for reads, `to_side` for writes. `traffic`: the tunnel's, where it is one.
+Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side, Traffic* traffic = nullptr);
 
 // Both directions of a tunnel until both have ended; a half that ended stays ended. An error of either resets both.
-Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream);
+Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream, Traffic& traffic);
 
 }  // namespace cmux::http

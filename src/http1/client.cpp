@@ -1,5 +1,7 @@
 #include "http1/client.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace cmux::http1 {
@@ -8,7 +10,7 @@ using http::Head;
 using http::Next;
 
 ClientConnection::ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options)
-    : Half(std::move(transport)), options_(options), parser_(Role::response, options.limits) {}
+    : Half(std::move(transport), options.send_timeout), options_(options), parser_(Role::response, options.limits) {}
 
 ClientConnection::~ClientConnection() = default;
 
@@ -27,6 +29,12 @@ bool ClientConnection::has_ended(bool ask) {
   return io.state != net::Io::State::blocked;
 }
 
+milliseconds ClientConnection::kept_for(milliseconds usual, milliseconds most) {
+  if (!peer_keeps_) return std::min(usual, most);
+  if (!margin_) margin_ = std::max(milliseconds(1'000), transport_->round_trip());
+  return std::min(milliseconds(std::chrono::seconds(*peer_keeps_)) - *margin_, most);
+}
+
 void ClientConnection::watch_idle(void (*callback)(void*), void* argument, milliseconds timeout) {
   idle_callback_ = callback;
   idle_argument_ = argument;
@@ -39,8 +47,15 @@ void ClientConnection::watch_idle(void (*callback)(void*), void* argument, milli
 void ClientConnection::expire() {
   if (idle_callback_) return idle_callback_(idle_argument_);
   broken_ = true;
-  Error late{Errc::timeout, Side::upstream, false, 504,
-             fmt::format("no response in {} s", options_.response_timeout.count() / 1000.0)};
+  const double seconds = static_cast<double>((waiting_ ? options_.response_timeout : options_.body_timeout).count()) / 1000.0;
+  Error late{Errc::timeout, Side::upstream, false, 504, fmt::format("no response in {} s", seconds)};
+  if (!waiting_) {
+    late.detail = fmt::format("the response's body has not gone on for {} s", seconds);
+  } else if (!wrote_end_ && !writing_ && (!expects_ || heard_)) {
+    // It is the client that all wait for.
+    late.side = Side::downstream, late.status = 408;
+    late.detail = fmt::format("the request's body has not gone on for {} s", seconds);
+  }
   transport_->abort(std::move(late));
 }
 
@@ -59,13 +74,15 @@ Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
   body_bytes_ = 0;
   method_ = head.method;
   idempotent_ = head.is_idempotent();
+  expects_ = !head.end && head.fields.contains(http::Name::expect);
   protocol_ = head.protocol;
   const Framing framing = write_request(head, out_);
   if (http::equal_ignoring_case(protocol_, "websocket")) {
-    // The client's key goes through; one that came over HTTP/2 has none.
+    // The client's key goes through, or its lack of one, which the server has to judge; only what came over HTTP/2 needs none.
     const auto key = head.fields.get(http::Name::sec_websocket_key);
-    websocket_key_ = key ? std::string(*key) : make_websocket_key();
-    if (!key) {
+    websocket_key_ = key ? std::string(*key) : std::string();
+    if (!key && head.version == 20) {
+      websocket_key_ = make_websocket_key();
       out_ = Buffer();
       Head with_key = head;
       with_key.fields.add(http::Name::sec_websocket_key, websocket_key_);
@@ -81,10 +98,19 @@ Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
 }
 
 Task<Result<void>> ClientConnection::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
+  writing_ = true;
   auto sent = co_await push_body(bytes, next, trailers);
+  writing_ = false;
   if (waiting_) deadline_.after(options_.response_timeout);
-  if (!sent) co_return failure(sent.error());
-  co_return sent;
+  if (sent) co_return sent;
+  // A response that has begun goes on though its request does not: what is refused need not be read.
+  if (deaf_ && waiting_) reset_deaf();
+  co_return failure(sent.error());
+}
+
+void ClientConnection::reset_deaf() {
+  broken_ = true;
+  transport_->abort(Error{Errc::timeout, Side::upstream, false, 504, "the request is not read"}, true);
 }
 
 Task<Result<Head*>> ClientConnection::read_head() {
@@ -134,6 +160,7 @@ Task<Result<Head*>> ClientConnection::read_head() {
   }
   if (response_.is_interim()) co_return &response_;
   keep_alive_ = info->keep_alive;
+  peer_keeps_ = info->keeps;
   reader_.start(info->framing, response_.content_length.value_or(0));
   // A body that is malformed as far as it is here is better answered with 502 than begun.
   if (auto sound = reader_.foresee(in_); !sound) {
@@ -145,7 +172,12 @@ Task<Result<Head*>> ClientConnection::read_head() {
 }
 
 Task<Result<http::Body>> ClientConnection::read_body() {
+  if (response_.tunnel) response_ = Head();  // was acted on, and tunnels may stand for days
+  // Others may be silent for as long as they like: event streams, long polls.
+  const bool watched = response_.content_length && !pull_ready();
+  if (watched) deadline_.after(options_.body_timeout);
   auto body = co_await pull_body();
+  if (watched) deadline_.cancel();
   if (!body) broken_ = true;
   co_return body;
 }

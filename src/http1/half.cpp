@@ -1,5 +1,7 @@
 #include "http1/half.hpp"
 
+#include "base/log.hpp"
+
 namespace cmux::http1 {
 namespace {
 
@@ -18,7 +20,6 @@ Task<Result<http::Body>> Half::pull_body() {
       if (piece->end) body.trailers = reader_.trailers();
       co_return body;
     }
-    if (stopped_) co_return make_error(Errc::cancelled);
     const net::Io io = transport_->read(in_.prepare(http::tunnel_room(body_bytes_)));
     if (io.state == net::Io::State::failed) co_return transport_->error();
     if (io.state == net::Io::State::moved) {
@@ -26,7 +27,8 @@ Task<Result<http::Body>> Half::pull_body() {
       continue;
     }
     if (io.state == net::Io::State::blocked) {
-      if (in_.empty()) in_.release();  // who only waits holds no memory
+      in_.shrink();
+      if (stopped_) co_return make_error(Errc::cancelled);
       co_await transport_->readable();
       continue;
     }
@@ -56,9 +58,9 @@ Task<Result<void>> Half::push_body(std::string_view bytes, http::Next next, cons
     bytes = *tail = {};
   }
   if (hold) co_return Result<void>{};
-  auto written = co_await net::write_all(*transport_, out_.view(), bytes, *tail);
-  out_.clear();
-  if (!written) co_return written;
+  auto written = co_await net::write_all(*transport_, send_timeout_, out_.view(), bytes, *tail);
+  out_.release();
+  if (!written) co_return unsent(written.error());
   if (end) {
     wrote_end_ = true;
     if (writer_.framing() == Framing::until_close) transport_->shutdown_write();
@@ -68,9 +70,16 @@ Task<Result<void>> Half::push_body(std::string_view bytes, http::Next next, cons
 
 Task<Result<void>> Half::flush() {
   if (out_.empty()) co_return Result<void>{};
-  auto written = co_await net::write_all(*transport_, out_.view());
-  out_.clear();
+  auto written = co_await net::write_all(*transport_, send_timeout_, out_.view());
+  out_.release();
+  if (!written) co_return unsent(written.error());
   co_return written;
+}
+
+Error Half::unsent(Error error) {
+  deaf_ = error.code == Errc::timeout;
+  if (deaf_) log::info("an HTTP/1 peer has taken nothing of what waited for it in time");
+  return error;
 }
 
 std::unique_ptr<net::Transport> Half::take_transport() {

@@ -60,7 +60,22 @@ Result<Lengths> read_lengths(const Head& head) {
 
 struct ConnectionOptions {
   bool close = false, keep_alive = false, upgrade = false;
+  std::optional<std::uint32_t> keeps;
 };
+
+// "timeout=5, max=100": widely said, and described in RFC 2068 section 19.7.1 alone.
+std::optional<std::uint32_t> keep_alive_timeout(std::string_view value) {
+  std::optional<std::uint32_t> seconds;
+  http::for_each_token(value, [&](std::string_view parameter) {
+    constexpr std::string_view kTimeout = "timeout=";
+    if (!http::equal_ignoring_case(parameter.substr(0, kTimeout.size()), kTimeout)) return;
+    std::uint32_t number = 0;
+    const char* const end = parameter.data() + parameter.size();
+    const auto [stop, failed] = std::from_chars(parameter.data() + kTimeout.size(), end, number);
+    if (failed == std::errc{} && stop == end) seconds = number;
+  });
+  return seconds;
+}
 
 // The names in Connection: thousands may be asked for by hundreds of fields.
 class Named {
@@ -94,6 +109,9 @@ ConnectionOptions take_connection_fields(Fields& fields) {
         });
         break;
       case Name::keep_alive:
+        any = true;
+        options.keeps = keep_alive_timeout(field.value);
+        break;
       case Name::te:
       case Name::transfer_encoding:
       case Name::content_length:
@@ -221,6 +239,7 @@ Result<MessageInfo> normalise_response(Head& head, std::string_view method, std:
   const ConnectionOptions options = take_connection_fields(head.fields);
   head.fields.remove(Name::proxy_authenticate);
   info.keep_alive = !options.close && (head.version >= 11 || options.keep_alive);
+  info.keeps = options.keeps;
   head.content_length = lengths.content_length;
   if (head.tunnel) {
     info.framing = Framing::until_close;

@@ -12,6 +12,7 @@ enum class Framing : std::uint8_t { none, length, chunked, until_close };
 struct MessageInfo {
   Framing framing = Framing::none;
   bool keep_alive = true;
+  std::optional<std::uint32_t> keeps;  // seconds for which the peer keeps an idle connection, where it says so
 };
 
 // Takes Host, framing and connection fields out of a parsed request and checks them; errors carry the status to answer.

@@ -17,7 +17,10 @@ constexpr milliseconds kLinger{1'000};             // for the peer to read the l
 class ServerConnection final : public http::Stream, public http::Drainable, private Half {
  public:
   ServerConnection(std::unique_ptr<net::Transport> transport, std::string_view scheme, const ServerOptions& options)
-      : Half(std::move(transport)), scheme_(scheme), options_(options), parser_(Role::request, options.limits) {}
+      : Half(std::move(transport), options.send_timeout),
+        scheme_(scheme),
+        options_(options),
+        parser_(Role::request, options.limits) {}
 
   Task<void> run(http::Handler& handler) {
     while (true) {
@@ -51,6 +54,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
         co_return refuse(malformed("the connection ended within a header"));
       }
       if (io.state != net::Io::State::blocked) continue;
+      in_.shrink();
       co_await transport_->readable();
       if (!timed_out_) continue;
       Error slow{Errc::timeout, Side::downstream, false, 408, "the request header did not arrive in time"};
@@ -99,7 +103,10 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     if (head.is_interim()) co_return co_await flush();
     responded_ = true;
     writer_.start(framing, head.content_length.value_or(0));
-    if (head.tunnel) reader_.start(Framing::until_close, 0);
+    if (head.tunnel) {
+      reader_.start(Framing::until_close, 0);
+      request_ = Head();  // nobody asks for it any more, and tunnels may stand for days
+    }
     if (next == Next::end) wrote_end_ = true;
     if (next == Next::soon) co_return Result<void>{};
     co_return co_await flush();
@@ -112,8 +119,9 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
   }
 
   void reset(Errc why) noexcept override {
-    // A body that ends with the connection would look complete: only a reset tells the client that it is not.
-    const bool hard = responded_ && !wrote_end_ && writer_.framing() == Framing::until_close;
+    // A body that ends with the connection would look complete: only a reset tells the client that it is not. And for who does
+    // not read the system would hold what waits.
+    const bool hard = deaf_ || (responded_ && !wrote_end_ && writer_.framing() == Framing::until_close);
     form_.keep_alive = false;
     linger_ = false;
     if (transport_) transport_->abort(make_error(why, "the exchange was given up"), hard);
@@ -153,7 +161,6 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     idle_ = true;
     empty_lines_ = 0;
     reader_.start(Framing::none, 0);
-    if (out_.empty()) out_.release();
   }
 
   // Takes off the empty lines that a client may send in front of a request (RFC 9112 section 2.2): a connection on which nothing
@@ -184,7 +191,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
         co_return false;
       }
       just_answered_ = false;
-      if (in_.empty()) in_.release();
+      in_.shrink();
       co_await transport_->readable();
       if (!timed_out_) continue;
       if (rested || short_limit) co_return false;
@@ -237,7 +244,7 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
     grace_.cancel();
     transport_->on_hang_up(nullptr, nullptr);
     if (!wrote_end_) {
-      if (responded_) reset(Errc::cancelled);
+      if (responded_ || deaf_) reset(Errc::cancelled);
       co_return false;
     }
     if (connect_ && writer_.framing() == Framing::until_close) co_return false;

@@ -12,6 +12,7 @@ struct ServerOptions {
   Limits limits;
   std::uint64_t max_body = 0;          // bytes; more is 413; 0: without limit
   milliseconds head_timeout{10'000};   // from a request's first byte to the end of its head: 408
+  milliseconds send_timeout{120'000};  // for the client to take some of what waits for it; 0: none
   milliseconds idle_timeout{120'000};  // between requests: closed
   milliseconds abort_grace{1'000};     // a client that only half-closed may still get an answer for that long without progress
 };

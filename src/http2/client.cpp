@@ -25,7 +25,7 @@ Task<void> ClientConnection::run() {
 }
 
 std::size_t ClientConnection::room() const {
-  if (spent()) return 0;
+  if (spent() || asked_) return 0;
   nghttp2_session* const session = const_cast<ClientConnection*>(this)->session().get();
   if (nghttp2_session_get_next_stream_id(session) > static_cast<std::uint32_t>(kLastId)) return 0;
   const std::size_t allowed = most();
@@ -47,7 +47,6 @@ std::unique_ptr<Stream> ClientConnection::open() {
   idle_.cancel();
   if (!alive_.armed()) {
     heard_before_ = heard_;
-    asked_ = false;
     alive_.after(options().ping_interval);
   }
   return std::make_unique<Stream>(*this, 0);
@@ -86,21 +85,52 @@ void ClientConnection::rest() {
   else idle_.after(options().idle_timeout);
 }
 
+bool ClientConnection::trusted() {
+  if (asked_) return false;
+  const milliseconds interval = options().ping_interval;
+  const bool silent = interval.count() > 0 && Loop::current().now() - heard_at_ >= interval;
+  if (!settled_ || (!silent && !doubted_)) return true;
+  ask();
+  return false;
+}
+
+void ClientConnection::doubt() {
+  doubted_ = true;
+  if (settled_ && !over()) ask();
+}
+
+void ClientConnection::received() {
+  heard_at_ = Loop::current().now();
+  doubted_ = false;
+  if (!asked_) return;
+  asked_ = overdue_ = false;
+  heard_before_ = heard_;
+  if (live() > 0) alive_.after(options().ping_interval);
+  else alive_.cancel();
+  changed_(argument_);
+}
+
+void ClientConnection::ask() {
+  if (std::exchange(asked_, true)) return;
+  session().submit_ping();
+  want_write();
+  alive_.after(options().ping_patience);
+}
+
 void ClientConnection::check_alive() {
   if (!settled_) return abort(make_error(Errc::timeout, "no HTTP/2 SETTINGS from the peer in time"));
-  if (live() == 0) return;
-  if (heard_ == heard_before_) {
-    if (asked_) {
-      return abort(make_error(Errc::timeout, fmt::format("the peer has not answered a PING in {} s",
-                                                         static_cast<double>(options().ping_timeout.count()) / 1000.0)));
-    }
-    asked_ = true;
-    session().submit_ping();
-    want_write();
-    return alive_.after(options().ping_timeout);
+  if (overdue_) {
+    return abort(make_error(Errc::timeout, fmt::format("the peer has not answered a PING in {} s",
+                                                       static_cast<double>(options().ping_timeout.count()) / 1000.0)));
   }
+  if (asked_) {
+    overdue_ = true;
+    alive_.after(std::max(options().ping_timeout - options().ping_patience, milliseconds(1)));
+    return changed_(argument_);  // requests go elsewhere
+  }
+  if (live() == 0) return;
+  if (heard_ == heard_before_) return ask();
   heard_before_ = heard_;
-  asked_ = false;
   alive_.after(options().ping_interval);
 }
 

@@ -24,6 +24,13 @@ class ClientConnection final : public Connection {
   void learn(std::size_t most) { learned_ = std::min(learned_, std::max(most, std::size_t{1})); }
   // The peer's SETTINGS have come.
   bool settled() const { return settled_; }
+  // Something has come of late, so that it may be used. Else the peer is asked by PING whether it is there: until the answer has
+  // come there is no room(), and once that is overdue() it is better not waited for.
+  bool trusted();
+  bool asked() const { return asked_; }
+  bool overdue() const { return overdue_; }
+  // The machine has slept, or the network is another one: what was heard before says nothing.
+  void doubt();
   // It takes no more streams, now or later.
   bool spent() const { return going_away_ || over(); }
   // The peer takes upgrades as extended CONNECT (RFC 8441 section 3). Known once settled.
@@ -50,6 +57,7 @@ class ClientConnection final : public Connection {
   void on_settings() override;
   void on_goaway() override;
   void on_ping_answer() override {}
+  void received() override;
   void stream_gone() override;
   void stream_done() override {
     if (learned_ != kUnlimited) ++learned_;
@@ -57,11 +65,14 @@ class ClientConnection final : public Connection {
   void stream_refused() override { learn(open_streams()); }
   void failed(const Error& error) override { failure_ = error; }
   void check_alive();
+  void ask();
   void rest();
 
   void (*changed_)(void*);
   void* argument_;
-  bool settled_ = false, going_away_ = false, asked_ = false;
+  bool settled_ = false, going_away_ = false;
+  bool asked_ = false, overdue_ = false, doubted_ = false;
+  Clock::time_point heard_at_ = Loop::current().now();
   static constexpr std::size_t kUnlimited = SIZE_MAX;
   std::size_t learned_ = kUnlimited;
   std::uint64_t heard_before_ = 0;

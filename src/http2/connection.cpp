@@ -123,10 +123,9 @@ Task<void> Connection::write_loop() {
         co_return;
       }
       if (out_.empty()) break;
-      stalled_.after(options().send_timeout);
-      auto written = co_await net::write_all(*transport_, out_.view());
-      stalled_.cancel();
+      auto written = co_await net::write_all(*transport_, options().send_timeout, out_.view());
       out_.clear();
+      if (!written && written.error().code == Errc::timeout) abort(make_error(Errc::timeout, "the peer does not read"));
       if (!written) {
         if (!broken_) broken_ = written.error();
         hopeless_ = true;

@@ -75,8 +75,6 @@ class Connection : private Driver {
   bool over_ = false;      // nothing more is read
   bool hopeless_ = false;  // ... nor sent
   std::optional<Error> broken_;
-  Deadline stalled_{
-      [](void* self) { static_cast<Connection*>(self)->abort(make_error(Errc::timeout, "the peer does not read")); }, this};
   Deadline farewell_{[](void* self) {
                        static_cast<Connection*>(self)->transport_->abort(make_error(Errc::timeout, "the peer does not read"),
                                                                          true);

@@ -1,13 +1,9 @@
 #include "http2/held.hpp"
 
-#include <features.h>
-
 #include <algorithm>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "base/loop.hpp"
+#include "base/memory.hpp"
 
 namespace cmux::http2 {
 namespace {
@@ -22,12 +18,6 @@ struct Together {
   Link connections;  // those that hold something
 };
 thread_local Together together;
-
-void give_back() {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-}
 
 }  // namespace
 
@@ -47,7 +37,7 @@ Stream* Held::set(Holder& holder, std::size_t bytes) {
     if (together.bytes != 0 || together.most <= kMuch || Loop::current().now() - together.given_back < kSeldom) return nullptr;
     together.most = 0;
     together.given_back = Loop::current().now();
-    Loop::current().post(give_back);
+    Loop::current().post(give_back_memory);
     return nullptr;
   }
   together.most = std::max(together.most, together.bytes);

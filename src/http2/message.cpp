@@ -194,7 +194,11 @@ void HeadWriter::request(const Head& head) {
   lines_.clear();
   numbers_ = 0;
   add(":method", head.method);
-  if (head.is_upgrade()) add(":protocol", head.protocol);
+  // RFC 8441 section 5 writes it so; HTTP/1 takes it in any case (RFC 9110 section 7.8).
+  if (head.is_upgrade()) {
+    const bool websocket = http::equal_ignoring_case(head.protocol, "websocket");
+    add(":protocol", websocket ? std::string_view("websocket") : head.protocol);
+  }
   if (!head.is_connect() || head.is_upgrade()) {
     add(":scheme", head.scheme);
     add(":path", head.path);

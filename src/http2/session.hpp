@@ -25,6 +25,8 @@ struct Options {
   milliseconds response_timeout{120'000};  // client: for a response head, once the request is out; 0: none
   milliseconds ping_interval{15'000};      // client: silence with streams open, after which the peer is asked whether it lives
   milliseconds ping_timeout{10'000};       // client: for the answer, and for the peer's SETTINGS
+  milliseconds ping_patience{1'000};       // client: for the answer, before requests go elsewhere
+  milliseconds body_timeout{300'000};      // client: for more of a body of known length; 0: none
   std::int32_t stream_window = 64 * 1024;  // what a stream's peer may send ahead at first
   std::int32_t most_window = 1024 * 1024;  // ... and at the most, once the reader has kept up
 };

@@ -266,8 +266,12 @@ Task<Result<Body>> Stream::read_body() {
     if (stopped_) co_return make_error(Errc::cancelled);
     if (failed_) co_return error_;
     reading_.release();  // who only waits holds no memory
+    // Where no length is known, silence may be meant: event streams, long polls.
+    const bool watched = !is_server() && message_.content_length.has_value();
+    if (watched) late_.after(connection_.options().body_timeout);
     readable_.clear();
     co_await readable_;
+    if (watched) late_.cancel();
   }
   std::swap(in_, reading_);
   account();
@@ -319,6 +323,11 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
   connect_ = head.is_connect();
   upgrade_ = head.is_upgrade();
   idempotent_ = head.is_idempotent();
+  // RFC 8441 has no key, but an HTTP/1 client is to be shown what was made of its own (RFC 6455 section 4.2.1).
+  if (head.version < 20 && http::equal_ignoring_case(head.protocol, "websocket") &&
+      !head.fields.contains(http::Name::sec_websocket_key))
+    co_return Error{Errc::malformed, Side::downstream, false, 400, "a WebSocket's handshake needs a Sec-WebSocket-Key"};
+  expects_ = !end && head.fields.contains(http::Name::expect);
   HeadWriter& lines = connection_.writer();
   lines.request(head);
   const nghttp2_data_provider provider = body_provider();
@@ -347,7 +356,7 @@ void Stream::send_more() {
 
 Task<Result<void>> Stream::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
   if (failed_ || !open_) co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
-  if (!is_server() && late_.armed()) late_.after(connection_.options().response_timeout);
+  if (!is_server() && first_head_ && late_.armed()) late_.after(connection_.options().response_timeout);
   const bool end = next == Next::end;
   if (end && trailers) out_trailers_ = *trailers;
   if (out_.size() + bytes.size() <= kHeld) {

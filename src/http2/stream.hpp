@@ -102,6 +102,7 @@ class Stream final : public http::Stream, public Link {
   bool reset_received_ = false;
   bool unprocessed_ = false;  // the peer cannot have acted on the request
   bool idempotent_ = false;
+  bool expects_ = false;  // client: the body waits for 100 Continue
   bool stopped_ = false;  // see interrupt_body()
   std::uint32_t reset_after_head_ = 0;
   unsigned interim_unsent_ = 0;     // server: heads that the connection has not taken yet

@@ -26,10 +26,12 @@ void Stream::shed() {
   reset(Errc::limit);
 }
 
+// A request has its time to be answered in; what is sent behind that is a tunnel's.
 void Stream::watch(bool progress) {
-  if (!is_server()) return;
-  const bool waits = open_ && !failed_ && !end_sent_ && (head_written_ || interim_unsent_ > 0) &&
-                     (out_ended_ || !head_sent_ || !out_.empty() || !source_.empty());
+  const bool held = !out_.empty() || !source_.empty();
+  if (!is_server() && (first_head_ || !connect_)) return;
+  const bool waits = open_ && !failed_ && !end_sent_ &&
+                     (is_server() ? (head_written_ || interim_unsent_ > 0) && (out_ended_ || !head_sent_ || held) : held);
   if (!waits) late_.cancel();
   else if (progress || !late_.armed()) late_.after(connection_.options().send_timeout);
 }
@@ -41,8 +43,17 @@ void Stream::expire() {
     return reset(Errc::timeout);
   }
   submit_reset(NGHTTP2_CANCEL);
-  fail(Error{Errc::timeout, Side::upstream, false, 504,
-             fmt::format("no response in {} s", connection_.options().response_timeout.count() / 1000.0)});
+  const auto seconds = [](milliseconds time) { return static_cast<double>(time.count()) / 1000.0; };
+  const double response = seconds(connection_.options().response_timeout);
+  if (!first_head_ && connect_) return fail(make_error(Errc::timeout, "the peer has taken nothing of what waits for it in time"));
+  if (!first_head_)
+    return fail(make_error(
+        Errc::timeout, fmt::format("the response's body has not gone on for {} s", seconds(connection_.options().body_timeout))));
+  // It may be the client that all wait for.
+  if (!out_ended_ && !connect_ && out_.empty() && source_.empty() && (!expects_ || message_read_))
+    return fail(
+        Error{Errc::timeout, Side::downstream, false, 408, fmt::format("the request's body has not gone on for {} s", response)});
+  fail(Error{Errc::timeout, Side::upstream, false, 504, fmt::format("no response in {} s", response)});
 }
 
 // What was read may come again. A reader who waits for more keeps up: what bounds the stream is its window, which then grows.

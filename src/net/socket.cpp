@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -148,6 +149,14 @@ void SocketTransport::look_ahead() {
   if (ahead_) pollable_.hang_up();
 }
 #endif
+
+std::size_t SocketTransport::unacknowledged() const {
+  int count = 0;
+#ifdef TIOCOUTQ
+  if (ioctl(socket_.get(), TIOCOUTQ, &count) != 0) return 0;
+#endif
+  return static_cast<std::size_t>(count);
+}
 
 Endpoint SocketTransport::peer() const {
   Endpoint endpoint;

@@ -26,6 +26,7 @@ class Socket {
   bool is_broken() const;
   // A peer that is silently gone is noticed: after a minute, while nothing is sent by probes, while something is by its silence.
   void keep_alive() const;
+  milliseconds round_trip() const;  // 0: not known
   int get() const { return descriptor_; }
   int release() { return std::exchange(descriptor_, -1); }
   explicit operator bool() const { return descriptor_ >= 0; }
@@ -33,6 +34,9 @@ class Socket {
  private:
   int descriptor_ = -1;
 };
+
+// How long this machine has slept since it was started, as far as the system says: time that deadlines do not count.
+milliseconds time_asleep();
 
 class SocketTransport final : public Transport {
  public:
@@ -50,6 +54,8 @@ class SocketTransport final : public Transport {
   bool broken() const override { return socket_.is_broken(); }
   bool may_read() const override { return pollable_.readable.is_set(); }
   void on_hang_up(void (*callback)(void*), void* argument) override;
+  std::size_t unacknowledged() const override;
+  milliseconds round_trip() const override { return socket_.round_trip(); }
   Endpoint peer() const override;
   Endpoint local() const override;
 

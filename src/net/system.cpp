@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "base/platform.hpp"
 #include "net/socket.hpp"
@@ -62,6 +63,25 @@ void Socket::keep_alive() const {
 #endif
 #if CMUX_LINUX
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, (kIdle + kInterval * kProbes) * 1000);
+#endif
+}
+
+milliseconds Socket::round_trip() const {
+#if CMUX_LINUX
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(descriptor_, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) return milliseconds(info.tcpi_rtt / 1000);
+#endif
+  return {};
+}
+
+milliseconds time_asleep() {
+#if CMUX_LINUX
+  timespec with{}, without{};
+  if (clock_gettime(CLOCK_MONOTONIC, &without) != 0 || clock_gettime(CLOCK_BOOTTIME, &with) != 0) return {};
+  return milliseconds((with.tv_sec - without.tv_sec) * 1000 + (with.tv_nsec - without.tv_nsec) / 1'000'000);
+#else
+  return {};
 #endif
 }
 

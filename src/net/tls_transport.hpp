@@ -24,6 +24,8 @@ class TlsTransport final : public Transport {
   bool hung_up() const override { return lower_->hung_up(); }
   bool broken() const override { return lower_->broken(); }
   void on_hang_up(void (*callback)(void*), void* argument) override { lower_->on_hang_up(callback, argument); }
+  std::size_t unacknowledged() const override { return lower_->unacknowledged(); }
+  milliseconds round_trip() const override { return lower_->round_trip(); }
   Endpoint peer() const override { return lower_->peer(); }
   Endpoint local() const override { return lower_->local(); }
   bool may_read() const override { return lower_->may_read() || SSL_has_pending(ssl_); }

@@ -60,6 +60,13 @@ class Transport {
   // The end came without the farewell that TLS has: a message that only the connection's end delimits may be cut.
   virtual bool cut_off() const { return false; }
 
+  // Bytes that were written and that the peer has not acknowledged, where that is known: it may read too slowly for writable(),
+  // and still read.
+  virtual std::size_t unacknowledged() const { return 0; }
+
+  // To the peer and back, as far as it is known; else 0.
+  virtual milliseconds round_trip() const { return {}; }
+
   const Error& error() const { return error_; }
 
   // Puts bytes back; they are read again before anything else.
@@ -82,10 +89,15 @@ class Transport {
   Buffer prefix_;
 };
 
-// Waits until there is something, then reads it into the buffer. 0: the peer ended its direction.
-Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::size_t room);
-// Writes all of the pieces.
-Task<Result<void>> write_all(Transport& transport, std::string_view first, std::string_view second = {},
+// Waits until there is something, then reads it into the buffer. 0: the peer ended its direction. Once `*stopped` it does not
+// wait any more, and fails with Errc::cancelled; whoever sets that also sets transport.readable().
+Task<Result<std::size_t>> read_some(Transport& transport, Buffer& into, std::size_t room, const bool* stopped = nullptr);
+// Writes all of the pieces. A peer that takes nothing at all for `limit` (0: none) is Errc::timeout: part of them may have gone
+// out by then.
+Task<Result<void>> write_all(Transport& transport, milliseconds limit, std::string_view first, std::string_view second = {},
                              std::string_view third = {});
+inline Task<Result<void>> write_all(Transport& transport, std::string_view bytes) {
+  return write_all(transport, milliseconds(0), bytes);
+}
 
 }  // namespace cmux::net

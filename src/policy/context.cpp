@@ -16,6 +16,18 @@ std::size_t bytes_of(const Context& context) {
 
 }  // namespace
 
+std::vector<std::string> warnings_of(const Context& context) {
+  if (!context.route) return {};
+  std::vector<std::string> out = warnings_of(*context.route);
+  if (context.forwards.empty()) return out;
+  const auto destination = destination_of(*context.route, Scheme::http, "localhost", context.forwards.front().port);
+  if (destination && !destination->tunnels)
+    out.emplace_back(
+        "forwards: this route carries HTTP and TLS alone; psql, redis-cli, ssh and whatever else speaks neither need a "
+        "cmuxProxyOrigin");
+  return out;
+}
+
 struct ContextStore::Entry {
   ContextStore* store;
   ContextPtr context;

@@ -42,6 +42,9 @@ struct Context {
 };
 using ContextPtr = std::shared_ptr<const Context>;
 
+// What works otherwise than whoever made it may expect, for people.
+std::vector<std::string> warnings_of(const Context& context);
+
 // What `ctx create` asks for.
 struct ContextRequest {
   std::uint64_t web_contents_id = 0;

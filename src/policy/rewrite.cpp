@@ -57,6 +57,53 @@ std::optional<Reference> parse_reference(std::string_view text) {
   return out;
 }
 
+// Paths that Next.js's dev server keeps for itself (hot reload, its overlay). It lets pages of localhost ask for them and no
+// other origin, whatever Host says, while it compares the Origin of a server action with Host: no one rule is right for both.
+bool is_internal(std::string_view path) {
+  path = path.substr(0, path.find('?'));
+  return path.find("/_next/") != path.npos || path.find("/__nextjs") != path.npos;
+}
+
+// A query's value, percent-decoded (RFC 3986 section 2.1), and where each character of it stood. Nothing for a percent sign that
+// begins no encoding. A plus stays: URLs hold no spaces.
+struct Decoded {
+  std::string text;
+  std::vector<std::size_t> at;  // one more than characters: the end
+};
+std::optional<Decoded> decode(std::string_view value) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char small = static_cast<char>(c | 0x20);
+    return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
+  };
+  Decoded out;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    out.at.push_back(i);
+    if (value[i] != '%') {
+      out.text += value[i];
+      continue;
+    }
+    const int high = i + 2 < value.size() ? digit(value[i + 1]) : -1, low = i + 2 < value.size() ? digit(value[i + 2]) : -1;
+    if (high < 0 || low < 0) return std::nullopt;
+    out.text += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  out.at.push_back(value.size());
+  return out;
+}
+
+// As a query's value, whatever reads it.
+std::string encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain =
+        (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_';
+    if (plain) out += c;
+    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 // Where the URL of a Refresh stands in it, as browsers find it (HTML, "shared declarative refresh steps"): after the seconds and
 // a separator, "url=" and quotes around it are optional. Empty where there is none.
 std::string_view refresh_url(std::string_view text) {
@@ -96,13 +143,19 @@ Illusion::Illusion(const Route& route, const net::Authority& target, const Desti
   const std::uint16_t usual = default_port(view_.scheme);
   view_port_ = view_.authority.port.value_or(usual);
   target_port_ = target.port.value_or(usual);
-  if (rewrites.location) in_responses_ |= kUrls;
+  map_urls_ = rewrites.location;
+  map_callbacks_ = rewrites.callbacks;
+  if (map_urls_) in_responses_ |= kUrls;
+  if (map_callbacks_) in_responses_ |= bit(Name::location);
   if (rewrites.cookies) in_responses_ |= bit(Name::set_cookie);
   if (rewrites.hsts) in_responses_ |= bit(Name::strict_transport_security);
   if (rewrites.cors) in_responses_ |= bit(Name::access_control_allow_origin);
-  if (rewrites.location || rewrites.cors) inverse_ = Inverse(route, view_.scheme, target.host, target_port_, destination);
+  if (rewrites.location || rewrites.callbacks || rewrites.cors)
+    inverse_ = Inverse(route, view_.scheme, target.host, target_port_, destination);
   // A dev server that sees the target as its Host compares Origin with just that.
-  if (!rewrites.origin || (destination.host_override && !view_.forwards)) return;
+  const bool wanted = route.rewrite_origin == Choice::automatic ? rewrites.origin : route.rewrite_origin == Choice::on;
+  if (!wanted || (destination.host_override && !view_.forwards)) return;
+  spare_internal_ = route.rewrite_origin == Choice::automatic && !destination.host_override;
   in_requests_ = bit(Name::origin) | bit(Name::referer);
   net::Authority named = target;
   if (target_port_ == usual) named.port.reset();
@@ -112,19 +165,22 @@ Illusion::Illusion(const Route& route, const net::Authority& target, const Desti
   upstream_url_ += destination.path_prefix;
 }
 
-void Illusion::request(http::Head& head) const {
-  if (!concerns(head.fields, in_requests_)) return;
+std::string Illusion::request(http::Head& head) const {
+  std::string origin;
+  if (in_responses_ & bit(Name::access_control_allow_origin)) origin = head.fields.get(Name::origin).value_or(std::string_view());
+  if (!concerns(head.fields, in_requests_) || (spare_internal_ && is_internal(head.path))) return origin;
   for (std::size_t i = 0; i < head.fields.size(); ++i)
     if (const auto field = head.fields[i]; in_requests_ & bit(field.known))
       if (const auto changed = request_value(field.known, field.value)) head.fields.replace(i, *changed);
+  return origin;
 }
 
-void Illusion::response(http::Head& head) const {
+void Illusion::response(http::Head& head, std::string_view client_origin) const {
   if (!concerns(head.fields, in_responses_)) return;
   if (in_responses_ & bit(Name::strict_transport_security)) head.fields.remove(Name::strict_transport_security);
   for (std::size_t i = 0; i < head.fields.size(); ++i)
     if (const auto field = head.fields[i]; in_responses_ & bit(field.known))
-      if (const auto changed = response_value(field.known, field.value)) head.fields.replace(i, *changed);
+      if (const auto changed = response_value(field.known, field.value, client_origin)) head.fields.replace(i, *changed);
 }
 
 // Same-origin with the target (RFC 6454 section 5): scheme, host and port. Anything else is not this target's to rename.
@@ -138,14 +194,14 @@ Illusion::Changed Illusion::request_value(Name name, std::string_view value) con
   return upstream_url_.substr(0, upstream_origin_);
 }
 
-Illusion::Changed Illusion::response_value(Name name, std::string_view value) const {
+Illusion::Changed Illusion::response_value(Name name, std::string_view value, std::string_view client_origin) const {
   switch (name) {
-    case Name::location:
+    case Name::location: return location(value);
     case Name::content_location: return url(value);
     case Name::refresh: return refresh(value);
     case Name::link: return link(value);
     case Name::set_cookie: return cookie(value);
-    case Name::access_control_allow_origin: return origin(value);
+    case Name::access_control_allow_origin: return origin(value, client_origin);
     default: return std::nullopt;
   }
 }
@@ -174,13 +230,63 @@ Illusion::Changed Illusion::url(std::string_view text) const {
   return fmt::format("{}//{}{}", reference->scheme ? text_of(view_.scheme) : "", *seen, reference->rest.substr(found->prefix));
 }
 
-// A serialised origin (RFC 6454 section 6.2); "*" and "null" are none.
-Illusion::Changed Illusion::origin(std::string_view text) const {
+Illusion::Changed Illusion::location(std::string_view text) const {
+  if (map_urls_)
+    if (auto changed = url(text)) return changed;
+  return map_callbacks_ ? callbacks(text) : std::nullopt;
+}
+
+// A site that signs people in is told where to send them back to: a dev server that takes itself for the workspace's host names
+// that. Only whole values count, and only on the way to another host: what the workspace tells itself is its own.
+Illusion::Changed Illusion::callbacks(std::string_view text) const {
+  const std::size_t query = std::min(text.find('?'), text.find('#'));
+  if (query >= text.size() || text[query] != '?') return std::nullopt;
+  const auto reference = parse_reference(text);
+  if (!reference || inverse_.find(reference->scheme, reference->authority, reference->rest)) return std::nullopt;
+  const std::size_t end = std::min(text.find('#', query), text.size());
+  std::string out;
+  std::size_t copied = 0;
+  for (std::size_t at = query + 1; at < end;) {
+    const std::size_t next = std::min(text.find('&', at), end);
+    const std::size_t equals = text.find('=', at);
+    if (equals < next)
+      if (const auto changed = callback(text.substr(equals + 1, next - equals - 1))) {
+        out.append(text.substr(copied, equals + 1 - copied)).append(*changed);
+        copied = next;
+      }
+    at = next + 1;
+  }
+  if (copied == 0) return std::nullopt;
+  return out.append(text.substr(copied));
+}
+
+// What does not change stays byte for byte: only the part that names the destination is written anew, encoded where it was.
+Illusion::Changed Illusion::callback(std::string_view value) const {
+  const auto decoded = decode(value);
+  const auto reference = decoded ? parse_reference(decoded->text) : std::nullopt;
+  if (!reference || !reference->scheme) return std::nullopt;
+  const auto found = inverse_.find(reference->scheme, reference->authority, reference->rest);
+  const auto seen = found ? seen_as(found->port) : std::nullopt;
+  if (!seen) return std::nullopt;
+  const std::size_t kept = decoded->at[decoded->text.size() - reference->rest.size() + found->prefix];
+  const std::string start = fmt::format("{}//{}", text_of(view_.scheme), *seen);
+  const bool was_encoded = value.substr(0, kept).find('%') != value.npos;
+  return fmt::format("{}{}", was_encoded ? encoded(start) : start, value.substr(kept));
+}
+
+// A serialised origin (RFC 6454 section 6.2); "*" and "null" are none. Of the names that this machine has, it is the one that the
+// asking page has in its own origin: http://app.localhost:3000 is the workspace's port 3000 as well as http://localhost:3000 is.
+Illusion::Changed Illusion::origin(std::string_view text, std::string_view client_origin) const {
   const auto reference = parse_reference(text);
   if (!reference || !reference->scheme || !reference->rest.empty()) return std::nullopt;
   const auto port = inverse_.find_origin(*reference->scheme, reference->authority);
   const auto seen = port ? seen_as(*port) : std::nullopt;
   if (!seen) return std::nullopt;
+  const auto asking = parse_reference(client_origin);
+  const auto named = net::parse_authority(*seen);
+  if (asking && asking->scheme && asking->rest.empty() && named && is_loopback_target(asking->authority.host, view_.domains) &&
+      asking->authority.port.value_or(default_port(*asking->scheme)) == named->port.value_or(default_port(view_.scheme)))
+    return std::string(client_origin);
   return fmt::format("{}//{}", text_of(view_.scheme), *seen);
 }
 

@@ -4,8 +4,8 @@
 #include <array>
 
 #include <fmt/format.h>
-#include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
+
+#include "policy/route_text.hpp"
 
 namespace cmux::policy {
 namespace {
@@ -13,11 +13,6 @@ namespace {
 constexpr std::uint16_t kLongestPort = 65535;
 constexpr std::size_t kLongestLabel = 63;
 constexpr std::size_t kLongestName = 253;
-
-constexpr std::array<std::string_view, 10> kKnownDomains = {
-    "cmux.app",       "cmux.sh",      "cmux.dev",       "cmux.com",           "cmux.local",
-    "cmux.localhost", "manaflow.com", "manaflow.local", "manaflow.localhost", "autobuild.app",
-};
 
 enum class Kind : std::uint8_t { proxy_origin, url_template, morph, cmux };
 
@@ -28,60 +23,10 @@ Kind kind_of(const Route& route) {
   return Kind::cmux;
 }
 
-Error refused(std::string_view field, std::string_view why) {
-  return make_error(Errc::config, fmt::format("{}: {}", field, why));
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || is_digit(c); }
-
-bool is_scope(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_lower_or_digit); }
-
-bool is_morph_id(std::string_view text) {
-  return !text.empty() && text.front() != '-' && text.back() != '-' &&
-         std::all_of(text.begin(), text.end(), [](char c) { return is_lower_or_digit(c) || c == '-'; });
-}
-
 // A DNS name that no one takes for an IPv4 address.
 bool is_domain(std::string_view text) {
   const std::string_view last = text.substr(text.rfind('.') + 1);
   return net::is_dns_name(text) && !std::all_of(last.begin(), last.end(), is_digit);
-}
-
-struct Url {
-  Scheme scheme = Scheme::http;
-  bool h2c = false;
-  net::Authority authority;
-  std::string path;
-  bool has_more = false;  // a query or a fragment
-};
-
-// An absolute http or https URL, or one of `h2c` where that is allowed, without user info. Errors do not quote it: what is wrong
-// may be a password.
-Result<Url> parse_url(std::string_view field, std::string_view text, bool h2c_allowed = false) {
-  // Boost.URL 1.81 has an assertion that "http:" and then what no path can begin with does not pass.
-  if (text.find("://") != text.find(':')) return refused(field, "must be a valid URL with ://");
-  const auto parsed = boost::urls::parse_uri({text.data(), text.size()});
-  if (!parsed) return refused(field, "must be a valid URL");
-  Url url;
-  switch (parsed->scheme_id()) {
-    case boost::urls::scheme::http: url.scheme = Scheme::http; break;
-    case boost::urls::scheme::https: url.scheme = Scheme::https; break;
-    default:
-      url.h2c = h2c_allowed && net::to_lower({parsed->scheme().data(), parsed->scheme().size()}) == "h2c";
-      if (!url.h2c)
-        return refused(field,
-                       h2c_allowed ? "must start with http://, https:// or h2c://" : "must start with http:// or https://");
-  }
-  if (!parsed->has_authority()) return refused(field, "must hold a host");
-  if (parsed->has_userinfo()) return refused(field, "must not hold user info");
-  const auto authority = parsed->encoded_authority();
-  auto checked = net::parse_authority({authority.data(), authority.size()});
-  if (!checked) return refused(field, checked.error().detail);
-  url.authority = std::move(*checked);
-  url.path.assign(parsed->encoded_path().data(), parsed->encoded_path().size());
-  url.has_more = parsed->has_query() || parsed->has_fragment();
-  return url;
 }
 
 Result<Url> parse_proxy_origin(const Route& route) {
@@ -209,12 +154,22 @@ std::string target_text(std::string_view host, std::optional<std::uint16_t> port
   return target.text();
 }
 
+// Makes the dev server see the target's own authority. Morph hands Host on as it is; the cmux proxies, in public and in the
+// machine, go by a field.
+void override_host(const Route& route, Kind kind, Scheme scheme, std::string_view host, std::uint16_t port,
+                   Destination& destination) {
+  if (kind == Kind::morph || route.host_header)
+    destination.authority = target_text(host, port == default_port(scheme) ? std::nullopt : std::optional(port));
+  else destination.headers.emplace_back("X-Cmux-Host-Override", target_text(host, port));
+}
+
 }  // namespace
 
 std::size_t bytes_of(const Route& route) {
   std::size_t bytes = 0;
   for (const auto& [name, text] : texts_of(route)) bytes += text.size();
   for (const auto& [name, value] : route.headers) bytes += sizeof(HeaderList::value_type) + name.size() + value.size();
+  for (const std::string& host : route.hosts) bytes += sizeof host + host.size();
   return bytes;
 }
 
@@ -235,23 +190,25 @@ Result<void> check_route(const Route& route) {
     if (const auto checked = check_template(route); !checked) return checked;
   }
   if (const auto checked = check_headers(route.headers); !checked) return checked;
+  if (const auto checked = check_hosts(route.hosts); !checked) return checked;
+  if (!route.hosts.empty() && route.cmux_proxy_origin.empty())
+    return refused("hosts", "need cmuxProxyOrigin: nothing else reaches the workspace's network");
+  if (route.host_header && route.host_override == Choice::off) return refused("hostHeader", "contradicts hostOverride off");
+  if (route.host_header && kind_of(route) != Kind::url_template) return refused("hostHeader", "is for a template alone");
   return check_required(route, kind_of(route));
 }
 
 Result<Destination> destination_of(const Route& route, Scheme target_scheme, std::string_view target_host,
                                    std::uint16_t target_port) {
+  const Kind kind = kind_of(route);
   Destination destination;
-  switch (kind_of(route)) {
+  switch (kind) {
     case Kind::proxy_origin: {
       const auto url = parse_proxy_origin(route);
       if (!url) return url.error();
       destination = at(*url);
-      destination.host_override = true;
       destination.tunnels = true;
       destination.headers.emplace_back("X-Cmux-Port-Internal", fmt::format("{}", target_port));
-      destination.headers.emplace_back("X-Cmux-Host-Override", target_text(target_host, target_port));
-      if (!route.scope.empty() && route.scope != "base")
-        destination.headers.emplace_back("X-Cmux-Workspace-Internal", route.scope);
       break;
     }
     case Kind::url_template: {
@@ -262,104 +219,40 @@ Result<Destination> destination_of(const Route& route, Scheme target_scheme, std
       destination.path_prefix = std::move(url->path);
       break;
     }
-    case Kind::morph: {
-      destination = at_https(morph_host(route, target_port));
-      destination.host_override = true;
-      const bool is_default = target_port == default_port(target_scheme);
-      destination.authority = target_text(target_host, is_default ? std::nullopt : std::optional(target_port));
-      break;
-    }
+    case Kind::morph: destination = at_https(morph_host(route, target_port)); break;
     case Kind::cmux: destination = at_https(cmux_host(route, target_port)); break;
   }
+  const bool wanted = route.host_override == Choice::on || route.host_header;
+  destination.host_override = wanted || (route.host_override == Choice::automatic && kind != Kind::url_template);
+  if (destination.host_override) override_host(route, kind, target_scheme, target_host, target_port, destination);
+  if (kind == Kind::proxy_origin && !route.scope.empty() && route.scope != "base")
+    destination.headers.emplace_back("X-Cmux-Workspace-Internal", route.scope);
   destination.headers.insert(destination.headers.end(), route.headers.begin(), route.headers.end());
   return destination;
 }
 
-std::span<const std::string_view> known_domains() { return kKnownDomains; }
-
-bool is_loopback_target(std::string_view host, std::span<const std::string> more) {
-  const auto under = [&](std::string_view domain) { return net::is_under(host, domain); };
-  return net::is_loopback_name(host) && std::none_of(kKnownDomains.begin(), kKnownDomains.end(), under) &&
-         std::none_of(more.begin(), more.end(), under);
+Result<Destination> destination_of_host(const Route& route, Scheme target_scheme, const net::Authority& target) {
+  const auto url = parse_proxy_origin(route);
+  if (!url) return url.error();
+  Destination destination = at(*url);
+  destination.tunnels = true;
+  destination.host_override = true;
+  net::Authority whole = target, seen = target;
+  whole.port = target.port.value_or(default_port(target_scheme));
+  if (whole.port == default_port(target_scheme)) seen.port.reset();
+  destination.headers.emplace_back("X-Cmux-Target-Internal", whole.text());
+  // A server that has several names goes by this one, without the usual port, as it would for any other client.
+  destination.headers.emplace_back("X-Cmux-Host-Override", seen.text());
+  destination.headers.insert(destination.headers.end(), route.headers.begin(), route.headers.end());
+  return destination;
 }
 
-namespace {
-
-constexpr std::string_view kExpected =
-    "must be http(s)://cmux-<morphId>-<scope>-<port>.<domain>, http(s)://manaflow-<morphId>-<scope>-<port>.<domain> or "
-    "http(s)://port-<port>-morphvm-<id>.<suffix>";
-
-// What follows the last dash; `text` keeps what precedes it. Nothing where there is no dash.
-std::optional<std::string_view> take_last(std::string_view& text) {
-  const std::size_t dash = text.rfind('-');
-  if (dash == text.npos) return std::nullopt;
-  const std::string_view last = text.substr(dash + 1);
-  text = text.substr(0, dash);
-  return last;
-}
-
-// A port as a URL rule writes it: a leading zero would name another host.
-std::optional<std::uint16_t> plain_port(std::string_view text) {
-  return text.starts_with('0') ? std::nullopt : net::parse_port(text);
-}
-
-// "port-<port>-morphvm-<id>" and what follows its dot.
-std::optional<FromUrl> from_morph_host(std::string_view label, std::string_view domain) {
-  constexpr std::string_view kPrefix = "port-", kMiddle = "-morphvm-";
-  const std::size_t middle = label.find(kMiddle);
-  if (!label.starts_with(kPrefix) || middle == label.npos || middle < kPrefix.size()) return std::nullopt;
-  const auto port = plain_port(label.substr(kPrefix.size(), middle - kPrefix.size()));
-  const std::string_view id = label.substr(middle + kMiddle.size());
-  if (!port || !is_morph_id(id)) return std::nullopt;
-  FromUrl found;
-  found.route.morph_id = id;
-  found.route.morph_domain_suffix = fmt::format(".{}", domain);
-  found.port = *port;
-  return found;
-}
-
-std::optional<FromUrl> from_cmux_host(std::string_view label, std::string_view domain) {
-  constexpr std::string_view kCmux = "cmux-", kManaflow = "manaflow-";
-  if (!label.starts_with(kCmux) && !label.starts_with(kManaflow)) return std::nullopt;
-  std::string_view rest = label.substr(label.starts_with(kCmux) ? kCmux.size() : kManaflow.size());
-  const auto port_text = take_last(rest);
-  const auto scope = take_last(rest);
-  if (!port_text || !scope || !is_scope(*scope) || !is_morph_id(rest)) return std::nullopt;
-  const auto port = plain_port(*port_text);
-  if (!port) return std::nullopt;
-  FromUrl found;
-  found.route.morph_id = rest;
-  found.route.scope = *scope;
-  found.route.domain_suffix = domain;
-  found.port = *port;
-  return found;
-}
-
-}  // namespace
-
-Result<FromUrl> route_from_url(std::string_view url, std::span<const std::string> more) {
-  const auto parsed = parse_url("url", url);
-  if (!parsed) return make_error(Errc::config, fmt::format("{}; it {}", parsed.error().detail, kExpected));
-  const net::Authority& authority = parsed->authority;
-  if (authority.port) return refused("url", "must not name a port: it is in the host's name");
-  const std::size_t dot = authority.host.find('.');
-  if (authority.ipv6 || dot == authority.host.npos) return refused("url", kExpected);
-  const std::string_view label = std::string_view(authority.host).substr(0, dot);
-  const std::string_view domain = std::string_view(authority.host).substr(dot + 1);
-
-  std::optional<FromUrl> found = from_morph_host(label, domain);
-  if (!found) {
-    found = from_cmux_host(label, domain);
-    if (!found) return refused("url", kExpected);
-    const bool known = std::find(kKnownDomains.begin(), kKnownDomains.end(), domain) != kKnownDomains.end() ||
-                       std::find(more.begin(), more.end(), domain) != more.end();
-    if (!known)
-      return refused("url", fmt::format("{} is no known domain; known are {}{}{}", domain, fmt::join(kKnownDomains, ", "),
-                                        more.empty() ? "" : ", ", fmt::join(more, ", ")));
-  }
-  if (const auto checked = check_route(found->route); !checked)
-    return make_error(Errc::config, fmt::format("url: {}", checked.error().detail));
-  return std::move(*found);
+std::vector<std::string> warnings_of(const Route& route) {
+  if (kind_of(route) != Kind::cmux || route.morph_id.find('-') == route.morph_id.npos) return {};
+  return {
+      fmt::format("morphId {0} holds a dash: the host cmux-{0}-{1}-PORT has two readings, and who takes the first part for the "
+                  "id looks for another workspace. The way straight to the machine (direct) has one reading",
+                  route.morph_id, route.scope)};
 }
 
 }  // namespace cmux::policy

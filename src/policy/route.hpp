@@ -16,6 +16,8 @@ namespace cmux::policy {
 
 using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
+enum class Choice : std::uint8_t { automatic, on, off };
+
 // Plain texts as the user gave them; check_route() says whether they may be used. Texts are empty where not set.
 struct Route {
   std::string morph_id, scope, domain_suffix;
@@ -24,6 +26,13 @@ struct Route {
   std::string url_template;         // "https://{id}-{port}.example.dev"
   std::string suffix;               // fills {suffix} of a template
   HeaderList headers;               // go on every request of this route to its own destination, and nowhere else
+  // Names beyond loopback that go through the workspace too, as globs: policy/hosts.hpp.
+  std::vector<std::string> hosts;
+  // Does the dev server see the client's own Host? Left alone: on every kind of route but a template.
+  Choice host_override = Choice::automatic;
+  bool host_header = false;  // of a template: it is Host itself that says so, not X-Cmux-Host-Override
+  // Are Origin and Referer of the target renamed where the dev server sees the destination's Host? policy/rewrite.hpp.
+  Choice rewrite_origin = Choice::automatic;
 };
 
 enum class Scheme : std::uint8_t { http, https };
@@ -40,8 +49,8 @@ struct Destination {
   std::string path_prefix;  // of a template with a path, without trailing slash; usually empty
   // Set on the request, replacing what the client sent under these names: the X-Cmux-* fields first, then the route's own.
   HeaderList headers;
-  // The dev server sees the target's own authority, not the destination's: `authority` is the target's (morph), or
-  // X-Cmux-Host-Override says it (cmuxProxyOrigin).
+  // The dev server sees the target's own authority, not the destination's: `authority` is the target's, or X-Cmux-Host-Override
+  // says it.
   bool host_override = false;
   bool tunnels = false;  // accepts CONNECT for raw tunnels: a cmuxProxyOrigin
 };
@@ -54,8 +63,9 @@ constexpr std::size_t kLongestText = 2048;           // of any other field
 // What it holds.
 std::size_t bytes_of(const Route& route);
 
-// What check_route() says of the headers.
+// What check_route() says of the headers, and of the hosts.
 Result<void> check_headers(const HeaderList& headers);
+Result<void> check_hosts(const std::vector<std::string>& hosts);
 
 // Checks every field that is set, and that the fields which the route's kind needs are set; fills nothing in. The kind is the
 // first of cmuxProxyOrigin (needs nothing else), template (what its placeholders name), morphDomainSuffix (morphId), and none of
@@ -69,20 +79,10 @@ Result<void> check_route(const Route& route);
 Result<Destination> destination_of(const Route& route, Scheme target_scheme, std::string_view target_host,
                                    std::uint16_t target_port);
 
-// The domains whose names are never rewritten, and under which *.localhost is no loopback.
-std::span<const std::string_view> known_domains();
+// The destination of a target that the route's `hosts` name: its cmuxProxyOrigin, which is told which host and port.
+Result<Destination> destination_of_host(const Route& route, Scheme target_scheme, const net::Authority& target);
 
-// Loopback as the contract says: net::is_loopback_name, but not a name under a known domain or one of `more`. All in lower case.
-bool is_loopback_target(std::string_view host, std::span<const std::string> more);
-
-// A route and the port from a preview URL: http(s)://cmux-<morphId>-<scope>-<port>.<domain> (or manaflow-…), where the domain is
-// known or one of `more` (in lower case); or port-<port>-morphvm-<id>.<suffix>. Path, query and fragment are left out; user info
-// and an explicit port are refused. The route has passed check_route(). The error (Errc::config) says what was expected, without
-// the URL.
-struct FromUrl {
-  Route route;
-  std::uint16_t port = 0;
-};
-Result<FromUrl> route_from_url(std::string_view url, std::span<const std::string> more);
+// What is right and may still surprise, a sentence each, for whoever makes the route.
+std::vector<std::string> warnings_of(const Route& route);
 
 }  // namespace cmux::policy

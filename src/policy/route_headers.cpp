@@ -10,7 +10,7 @@ namespace cmux::policy {
 namespace {
 
 // Hop-by-hop fields (RFC 9110 section 7.6.1), those that frame or address the message, and those that the proxy sets itself.
-constexpr std::array<std::string_view, 17> kReservedHeaders = {
+constexpr std::array<std::string_view, 18> kReservedHeaders = {
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 17> kReservedHeaders = {
     "x-cmux-port-internal",
     "x-cmux-host-override",
     "x-cmux-workspace-internal",
+    "x-cmux-target-internal",
 };
 
 Error refused(std::string_view why) { return make_error(Errc::config, fmt::format("headers: {}", why)); }

@@ -4,6 +4,7 @@
 #include "http1/parser.hpp"
 #include "http2/server.hpp"
 #include "net/tls_transport.hpp"
+#include "socks/server.hpp"
 
 namespace cmux::proxy {
 namespace {
@@ -46,9 +47,9 @@ Protocol sniff(std::string_view bytes) {
 
 namespace {
 
-// Reads and puts back a client's first bytes. One byte tells TLS from the others, and HTTP/1's parser says what is wrong with
-// anything else. `unknown`: the client has gone.
-Task<Protocol> first_protocol(Worker& worker, net::Transport& transport) {
+// Reads and puts back a client's first bytes. One byte tells TLS and SOCKS5 from the others, and HTTP/1's parser says what is
+// wrong with anything else. `unknown`: the client has gone. SOCKS is spoken to a port, and not inside TLS.
+Task<Protocol> first_protocol(Worker& worker, net::Transport& transport, bool socks = false) {
   Silent silent(worker, transport);
   Buffer seen;
   Protocol protocol = Protocol::unknown;
@@ -57,6 +58,7 @@ Task<Protocol> first_protocol(Worker& worker, net::Transport& transport) {
     if (!read || *read == 0) break;
     const std::string_view bytes = seen.view();
     if (bytes.front() == 0x16) protocol = Protocol::tls;
+    else if (socks && socks::begins(bytes.front())) protocol = Protocol::socks;
     else if (bytes.starts_with(kHttp2Preface)) protocol = Protocol::http2;
     else if (!kHttp2Preface.starts_with(bytes)) protocol = Protocol::http1;
     silent.hurry();
@@ -100,11 +102,35 @@ Task<void> serve_tls(Worker& worker, std::unique_ptr<net::Transport> transport, 
   co_await serve_requests(worker, std::move(transport), entrance, protocol);
 }
 
+// One request, for a tunnel. Until it has come the connection is as silent as one that has begun with another protocol.
+Task<void> serve_socks(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance) {
+  socks::ServerStream::Check check;
+  if (!entrance.session)
+    check = [&](const socks::Login& login) {
+      entrance.session = worker.authenticate(login.username, login.password);
+      return entrance.session != nullptr;
+    };
+  socks::ServerStream stream(std::move(transport), worker.options().http1.send_timeout, std::move(check));
+  {
+    Silent silent(worker, stream.transport());
+    silent.hurry();
+    co_await stream.negotiate();
+  }
+  entrance.protocol = "socks5";
+  Exchange exchange(worker, entrance, stream);
+  co_await exchange.run();
+  co_await stream.finish();
+}
+
 }  // namespace
 
 Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance) {
-  const Protocol protocol = co_await first_protocol(worker, *transport);
+  const Protocol protocol = co_await first_protocol(worker, *transport, true);
   if (protocol == Protocol::unknown) co_return;
+  if (protocol == Protocol::socks) {
+    co_await serve_socks(worker, std::move(transport), entrance);
+    co_return;
+  }
   if (protocol == Protocol::tls) {
     std::string address = transport->local().ip();
     co_await serve_tls(worker, std::move(transport), std::move(address), entrance);
@@ -149,6 +175,7 @@ Task<void> serve_door(Worker& worker, std::unique_ptr<net::Transport> transport,
   }
   Entrance entrance;
   entrance.session = session;
+  entrance.own_port = transport->local().port();
   co_await serve_connection(worker, std::move(transport), entrance);
 }
 

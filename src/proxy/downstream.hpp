@@ -5,7 +5,7 @@
 
 namespace cmux::proxy {
 
-enum class Protocol : std::uint8_t { unknown, http1, http2, tls, raw };
+enum class Protocol : std::uint8_t { unknown, http1, http2, tls, socks, raw };
 
 inline constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";  // RFC 9113 section 3.4
 

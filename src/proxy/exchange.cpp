@@ -71,6 +71,8 @@ Task<void> Exchange::run() {
   } else if (auto who = identify(); !who) {
     Refusal refusal{407, "http_request_denied", who.error().detail};
     co_await refuse(std::move(refusal));
+  } else if (is_for_port()) {
+    co_await answer_for_port();
   } else if (auto where = find_plan(); !where) {
     co_await refuse(refusal_of(where.error()));
   } else if (worker_.count().open_requests > worker_.options().max_requests) {
@@ -126,7 +128,7 @@ Result<void> Exchange::identify() {
 // host's name lead here (DNS rebinding).
 Result<void> Exchange::take_forwarded() {
   const auto host = net::parse_authority(request_->authority);
-  if (!host || !policy::is_loopback_target(host->host, worker_.options().domains))
+  if (!host || !policy::is_loopback_target(host->host, worker_.options().hosts.domains))
     return bad_request("a forwarded port answers to localhost alone", 421);
   if (host->host != entrance_.seen.host || host->port != entrance_.seen.port) {
     entrance_.seen = *host;
@@ -167,7 +169,7 @@ Result<void> Exchange::plan_target() {
   if (auto looped = check_loop(); !looped) return looped;
   const Appearance appearance{worker_.options().rewrites, entrance_.forwarded ? &entrance_.seen : nullptr};
   auto plan =
-      make_plan(session_->context.get(), request_->scheme, target_, request_->authority, worker_.options().domains, &appearance);
+      make_plan(session_->context.get(), request_->scheme, target_, request_->authority, worker_.options().hosts, &appearance);
   if (!plan) return bad_request(plan.error().detail);
   plan_ = std::make_shared<const Plan>(std::move(*plan));
   entrance_.plan = plan_;
@@ -181,7 +183,7 @@ Result<void> Exchange::plan_target() {
 // (net::DialOptions::is_own).
 Result<void> Exchange::check_loop() const {
   const std::uint16_t port = target_.port.value_or(request_->scheme == "https" ? 443 : 80);
-  if (!is_routed(*session_->context, target_, worker_.options().domains)) return {};
+  if (way_of(*session_->context, target_, worker_.options().hosts) != policy::Way::loopback) return {};
   if (!reaches_itself(target_, port, worker_.options().is_own_target)) return {};
   return Error{Errc::loop, Side::downstream, false, 508, fmt::format("{} is this proxy's own address", target_.text())};
 }
@@ -189,7 +191,7 @@ Result<void> Exchange::check_loop() const {
 // --- requests ----------------------------------------------------------------------------------------------------------------
 
 void Exchange::prepare_request() {
-  plan_->illusion.request(*request_);
+  origin_ = plan_->illusion.request(*request_);
   auto& fields = request_->fields;
   bool internal = false;
   for (const auto field : fields) internal = internal || field.known >= Name::x_cmux_host_override;
@@ -285,8 +287,7 @@ Task<void> Exchange::fail(Error error) {
 
 bool Exchange::may_retry(const Error& error) const {
   const Remedy remedy = error.remedy();
-  return (remedy == Remedy::repeat || remedy == Remedy::resend) && !responded_ && replayable_ && !cancelled_ &&
-         !is_stale();
+  return (remedy == Remedy::repeat || remedy == Remedy::resend) && !responded_ && replayable_ && !cancelled_ && !is_stale();
 }
 
 Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
@@ -347,7 +348,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     auto next = co_await upstream.read_head();
     if (!next) co_return next.error();
     head = *next;
-    plan_->illusion.response(*head);
+    plan_->illusion.response(*head, origin_);
     if (!head->is_interim()) break;
     auto written = co_await downstream_.write_head(*head, Next::later);
     if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
@@ -366,7 +367,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     downstream_.cancel_on_abort(nullptr);
     auto written = co_await downstream_.write_head(*head, Next::later);
     if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
-    co_await http::relay_tunnel(downstream_, upstream);
+    co_await relay_tunnel(upstream);
     co_return Result<void>{};
   }
   const Next next = head->end ? Next::end : upstream.body_ready() ? Next::soon : Next::later;

@@ -17,6 +17,7 @@ struct Entrance {
   bool forwarded = false;                // whatever loopback name the client uses for the tunnel's target, it means that
   net::Authority seen;                   // ... and this is the one that it used last, which `plan` was made for
   std::string_view protocol = "http/1.1";
+  std::uint16_t own_port = 0;  // the context's own, which the client is connected to and which answers for itself; 0: none
 
   // The last request's credentials and plan: mostly the next one's too.
   std::string credentials;
@@ -45,9 +46,12 @@ class Exchange final : public Active {
   Result<void> plan_target();
   bool is_stale() const { return session_->context != planned_for_; }
   Result<void> check_loop() const;
+  bool is_for_port() const;  // the port itself is asked, and not the proxy that it is
+  Task<void> answer_for_port();
   Task<void> connect();  // CONNECT: a tunnel, or what is inside one
   Task<void> connect_direct();
   Task<bool> find_descriptor();
+  Task<void> relay_tunnel(http::Stream& upstream);
   Task<void> forward();
   Task<Result<void>> attempt(upstream::Lease& lease);
   Task<void> upload(http::Stream& upstream);
@@ -66,10 +70,11 @@ class Exchange final : public Active {
   SessionPtr session_;
   net::Authority target_;
   std::shared_ptr<const Plan> plan_;
-  policy::ContextPtr planned_for_;  // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
+  policy::ContextPtr planned_for_;       // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
   http::Abortable* upstream_ = nullptr;  // the stream there, or the wait for a connection
   std::optional<Error> upload_error_;
   std::optional<Errc> cancelled_;
+  std::string origin_;  // the client's, for the illusion of the response
   bool tunnel_ = false, responded_ = false;
 
   // What was read of the request's body, as long as it is little enough to be sent again.

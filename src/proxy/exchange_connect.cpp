@@ -1,6 +1,7 @@
 // CONNECT: tunnels to where the request says, and the way into those that the context's route answers.
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "http/raw_stream.hpp"
 #include "net/descriptors.hpp"
 #include "proxy/downstream.hpp"
@@ -17,11 +18,19 @@ Task<bool> Exchange::find_descriptor() {
   co_return net::has_descriptors();
 }
 
+Task<void> Exchange::relay_tunnel(http::Stream& upstream) {
+  OpenTunnel tunnel(worker_, downstream_, upstream);
+  auto moved = co_await http::relay_tunnel(downstream_, upstream, tunnel.traffic());
+  if (moved || moved.error().code != Errc::timeout) co_return;  // how tunnels end
+  log::info("a tunnel was ended: {}", moved.error().detail);
+  if (record_) record_->error = name_of(Errc::timeout), record_->detail = moved.error().detail;
+}
+
 // A tunnel from here on, for who releases the context or changes its route: what is waited for must not outlive that.
 Task<void> Exchange::connect() {
   ++worker_.count().tunnels;
   tunnel_ = true;
-  if (!is_routed(*session_->context, target_, worker_.options().domains)) {
+  if (!is_routed(*session_->context, target_, worker_.options().hosts)) {
     co_await connect_direct();
     co_return;
   }
@@ -61,7 +70,7 @@ Task<void> Exchange::connect_direct() {
     co_await refuse(refusal_of(error));
     co_return;
   }
-  http::RawStream upstream(std::move(*socket));
+  http::RawStream upstream(std::move(*socket), worker_.options().http1.send_timeout);
   upstream_ = &upstream;
   http::Head established;
   established.status = 200;
@@ -69,7 +78,7 @@ Task<void> Exchange::connect_direct() {
   auto written = co_await downstream_.write_head(established, Next::later);
   responded_ = true;
   if (record_) record_->status = 200;
-  if (written) co_await http::relay_tunnel(downstream_, upstream);
+  if (written) co_await relay_tunnel(upstream);
   upstream_ = nullptr;
 }
 

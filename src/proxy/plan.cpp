@@ -1,9 +1,11 @@
 #include "proxy/plan.hpp"
 
+#include <fmt/format.h>
+
 namespace cmux::proxy {
 
-bool is_routed(const policy::Context& context, const net::Authority& target, std::span<const std::string> more) {
-  return context.route && policy::is_loopback_target(target.host, more);
+policy::Way way_of(const policy::Context& context, const net::Authority& target, const policy::HostRules& rules) {
+  return policy::way_of(context.route ? &*context.route : nullptr, target.host, rules);
 }
 
 bool reaches_itself(const net::Authority& target, std::uint16_t port, const std::function<bool(const net::Endpoint&)>& is_own) {
@@ -13,15 +15,20 @@ bool reaches_itself(const net::Authority& target, std::uint16_t port, const std:
 }
 
 Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, const net::Authority& target,
-                       std::string_view authority_text, std::span<const std::string> more, const Appearance* appearance) {
+                       std::string_view authority_text, const policy::HostRules& rules, const Appearance* appearance) {
   const auto kind = scheme == "https" ? policy::Scheme::https : policy::Scheme::http;
   const std::uint16_t port = target.port.value_or(policy::default_port(kind));
   Plan plan;
-  if (context && is_routed(*context, target, more)) {
-    auto destination = policy::destination_of(*context->route, kind, target.host, port);
+  const policy::Way way = context ? way_of(*context, target, rules) : policy::Way::direct;
+  if (way == policy::Way::network && kind == policy::Scheme::https)
+    return make_error(Errc::malformed,
+                      fmt::format("{} is a host of the workspace's network: https to it goes through CONNECT", target.host));
+  if (way != policy::Way::direct) {
+    auto destination = way == policy::Way::network ? policy::destination_of_host(*context->route, kind, target)
+                                                   : policy::destination_of(*context->route, kind, target.host, port);
     if (!destination) return destination.error();
     if (appearance) {
-      policy::View view{kind, appearance->forwarded ? *appearance->forwarded : target, {}};
+      policy::View view{kind, appearance->forwarded ? *appearance->forwarded : target, {}, rules.domains};
       if (appearance->forwarded) view.forwards = context->forwards;
       plan.illusion = policy::Illusion(*context->route, target, *destination, std::move(view), appearance->rewrites);
     }
@@ -31,6 +38,7 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
     plan.headers = std::move(destination->headers);
     plan.routed = true;
     plan.tunnels = destination->tunnels;
+    plan.opaque = way == policy::Way::network;
     return plan;
   }
   plan.origin = {kind == policy::Scheme::https, false, target.host, port};

@@ -16,6 +16,7 @@ struct Plan {
   policy::HeaderList headers;
   bool routed = false;        // by the context's route, not where the request said
   bool tunnels = false;       // takes CONNECT: a cmuxProxyOrigin
+  bool opaque = false;        // what a tunnel carries is the target's own: a name of the workspace's network
   policy::Illusion illusion;  // changes nothing unless routed
 };
 
@@ -25,15 +26,19 @@ struct Appearance {
   const net::Authority* forwarded = nullptr;
 };
 
-// `more`: further cmux domains. Without an appearance no field is rewritten. Errors are for the client (400).
+// Without an appearance no field is rewritten. `rules` outlive the plan. Errors are for the client (400).
 Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, const net::Authority& target,
-                       std::string_view authority_text, std::span<const std::string> more,
-                       const Appearance* appearance = nullptr);
+                       std::string_view authority_text, const policy::HostRules& rules, const Appearance* appearance = nullptr);
 
 // Would a connection to the loopback target, made on this machine, reach one of the proxy's own listeners?
 bool reaches_itself(const net::Authority& target, std::uint16_t port, const std::function<bool(const net::Endpoint&)>& is_own);
 
-// Is it a loopback target of a context that has a route?
-bool is_routed(const policy::Context& context, const net::Authority& target, std::span<const std::string> more);
+// Where a target lies in a context.
+policy::Way way_of(const policy::Context& context, const net::Authority& target, const policy::HostRules& rules);
+
+// Does it go to the context's workspace?
+inline bool is_routed(const policy::Context& context, const net::Authority& target, const policy::HostRules& rules) {
+  return way_of(context, target, rules) != policy::Way::direct;
+}
 
 }  // namespace cmux::proxy

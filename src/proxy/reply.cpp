@@ -37,7 +37,7 @@ Refusal refusal_of(const Error& error) {
       case Errc::timeout: return {status(408), "http_request_error", error.detail};
       case Errc::unsupported: return {status(501), "http_request_error", error.detail};
       case Errc::system: return {503, "proxy_internal_error", error.detail};
-      default: return {status(400), "http_request_error", error.detail};
+      default: return {status(400), error.status == 407 ? "http_request_denied" : "http_request_error", error.detail};
     }
   }
   switch (error.code) {

@@ -3,7 +3,9 @@
 // stays silent does the raw tunnel open, undecided, for servers that speak first.
 //
 // A tunnel is its client's own: who could open it has the context's credentials, and of what browsers say in one a web page
-// chooses the path of a WebSocket alone. A forwarded port is anybody's, and FirstLine tells there who may have raw bytes carried.
+// chooses the path of a WebSocket alone. To a host of the workspace's network it is raw from the start: there is no certificate
+// that could be shown in that host's name. A forwarded port is anybody's, and FirstLine tells there who may have raw bytes
+// carried.
 #include <fmt/format.h>
 
 #include "base/log.hpp"
@@ -25,7 +27,7 @@ class RawTunnel final : public Active, public http::Drainable {
         plan_(plan),
         target_(target),
         client_(*client),
-        near_(std::move(client)),
+        near_(std::move(client), worker.options().http1.send_timeout),
         forwarded_(forwarded),
         client_of_(session.context, &session.context->id) {
     link_after(session.active);
@@ -36,8 +38,9 @@ class RawTunnel final : public Active, public http::Drainable {
   // Until it is clear what the client speaks. Http1, http2 and tls come with the transport, untouched; else all is done.
   Task<Protocol> run() {
     Scope parts;
-    idle_.after(worker_.options().http1.idle_timeout);
-    parts.spawn(watch_client());
+    idle_.after(worker_.draining() ? kSilence : worker_.options().http1.idle_timeout);
+    if (plan_.opaque) protocol_ = Protocol::raw, client_done_ = true;
+    else parts.spawn(watch_client());
     if (!client_done_ && plan_.tunnels) {
       silence_.after(kSilence);
       co_await progress_;
@@ -60,8 +63,9 @@ class RawTunnel final : public Active, public http::Drainable {
       give_up();
     } else if (!cancelled_ && (protocol_ == Protocol::raw || pulling_)) {
       if (!plan_.tunnels) {
-        log::info("closed a tunnel to {}: it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin for raw tunnels",
-                  target_.text());
+        error_ =
+            make_error(Errc::unsupported,
+                       "it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin, which alone carries raw bytes");
       } else {
         if (!pulling_) parts.spawn(pull());
         co_await push();
@@ -71,7 +75,7 @@ class RawTunnel final : public Active, public http::Drainable {
       give_up();
     }
     co_await parts.join();
-    if (error_ && protocol_ == Protocol::raw) log::info("raw tunnel to {} failed: {}", target_.text(), error_->detail);
+    if (error_ && protocol_ == Protocol::raw && !cancelled_) report(*error_);
     co_return cancelled_ ? Protocol::raw : protocol_;
   }
 
@@ -85,12 +89,18 @@ class RawTunnel final : public Active, public http::Drainable {
     progress_.set();
   }
   bool is_tunnel() const override { return true; }
-  // A tunnel in which nobody has spoken carries nothing that could be lost.
+  // A tunnel in which nobody has spoken carries nothing that could be lost. An open one has its OpenTunnel.
   void drain() override {
     if (!client_done_ && !spoke_) cancel(Errc::closed);
   }
 
  private:
+  // Its client sees no more than the end: whoever looks after the context is told why.
+  void report(const Error& error) {
+    log::info("closed a raw tunnel to {}: {}", target_.text(), error.detail);
+    worker_.report(TunnelFailure{*client_of_, target_.text(), std::string(name_of(error.code)), error.detail});
+  }
+
   // Looks at the client's first bytes and puts them back.
   Task<void> watch_client() {
     Buffer seen;
@@ -110,8 +120,13 @@ class RawTunnel final : public Active, public http::Drainable {
         if (!ambiguous.armed()) ambiguous.after(kAmbiguous);
         continue;
       }
-      if (!seen.empty() && decides_now()) protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
-      else co_await client_.readable();
+      if (!seen.empty() && decides_now()) {
+        protocol_ = forwarded_ && !spoke_ ? Protocol::http1 : Protocol::raw;
+        break;
+      }
+      if (is_over()) break;
+      seen.shrink();
+      co_await client_.readable();
     }
     if (!seen.empty()) client_.unread(seen.view());
     client_done_ = true;
@@ -125,6 +140,7 @@ class RawTunnel final : public Active, public http::Drainable {
   }
   // Nothing has come, for now, that would decide.
   bool decides_now() const { return settled_ || (spoke_ && !forwarded_); }
+  bool is_over() { return tunnel_ && tunnel_->traffic().over(); }
   void settle() {
     settled_ = true;
     client_.readable().set();
@@ -133,19 +149,26 @@ class RawTunnel final : public Active, public http::Drainable {
   // Opens the far side and moves what the workspace says to the client.
   Task<void> pull() {
     auto opened = co_await open();
-    if (!opened) error_ = opened.error();
-    else far_ = &lease_.stream();
+    if (!opened) {
+      error_ = opened.error();
+    } else {
+      far_ = &lease_.stream();
+      tunnel_.emplace(worker_, near_, *far_);
+    }
     opened_ = true;
     progress_.set();
     if (!far_ || given_up_) co_return;
     auto first = co_await far_->read_body();
     if (given_up_) co_return;
+    if (!first && is_over()) first = http::Body{{}, true};
     if (first) {
       spoke_ = true;
+      tunnel_->traffic().came(Side::upstream);
       client_.readable().set();  // bytes that could have become a request are now raw
       auto written = co_await near_.write_body(first->bytes, first->end ? http::Next::end : http::Next::later, nullptr);
+      tunnel_->traffic().passed_on();
       if (written && first->end) co_return;
-      if (written) written = co_await http::relay_body(*far_, Side::upstream, near_, Side::downstream);
+      if (written) written = co_await http::relay_body(*far_, Side::upstream, near_, Side::downstream, &tunnel_->traffic());
       if (written) co_return;
     }
     near_.reset(Errc::reset);
@@ -159,7 +182,7 @@ class RawTunnel final : public Active, public http::Drainable {
       co_await progress_;
     }
     if (!far_) co_return near_.reset(Errc::reset);
-    auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream);
+    auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream, &tunnel_->traffic());
     if (moved) co_return;
     near_.reset(Errc::reset);
     far_->reset(Errc::reset);
@@ -201,7 +224,8 @@ class RawTunnel final : public Active, public http::Drainable {
   http::RawStream near_;
   upstream::Claim claim_;
   upstream::Lease lease_;
-  http::Stream* far_ = nullptr;  // lease_'s, once the tunnel stands
+  http::Stream* far_ = nullptr;       // lease_'s, once the tunnel stands
+  std::optional<OpenTunnel> tunnel_;  // ... and then
   std::optional<Error> error_;
   Event progress_;
   Deadline silence_{[](void* self) { static_cast<RawTunnel*>(self)->progress_.set(); }, this};
@@ -235,7 +259,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
                         bool forwarded) {
   if (session->ended()) co_return;
   const policy::ContextPtr planned_for = session->context;
-  auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().domains);
+  auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().hosts);
   if (!plan) co_return;
   Protocol protocol;
   {
@@ -253,6 +277,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
     case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), entrance); break;
     case Protocol::http1:
     case Protocol::http2: co_await serve_requests(worker, std::move(transport), entrance, protocol); break;
+    case Protocol::socks:
     case Protocol::raw:
     case Protocol::unknown: break;
   }

@@ -1,12 +1,15 @@
 #include "proxy/worker.hpp"
 
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "net/descriptors.hpp"
 #include "policy/credentials.hpp"
 #include "proxy/downstream.hpp"
 
 namespace cmux::proxy {
 namespace {
+
+constexpr milliseconds kTidying{2'000};
 
 // A client's connection on the worker's list, for the time it is open.
 struct OpenTransport : Link {
@@ -31,8 +34,24 @@ void Silent::hurry() {
 
 void Silent::drain() { transport_.abort(make_error(Errc::closed, "shutting down"), false); }
 
-Worker::Worker(const Options& options, std::function<void(Record)> report)
-    : options_(options), report_(std::move(report)), resolver_(options.resolve), pool_(resolver_, options.pool) {}
+OpenTunnel::OpenTunnel(Worker& worker, http::Stream& downstream, http::Stream& upstream)
+    : worker_(worker), downstream_(downstream), upstream_(upstream) {
+  worker_.open().insert(this);
+  ++worker_.count().open_tunnels;
+  if (worker_.draining()) drain();
+}
+
+OpenTunnel::~OpenTunnel() {
+  worker_.open().erase(this);
+  --worker_.count().open_tunnels;
+}
+
+Worker::Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed)
+    : options_(options),
+      report_(std::move(report)),
+      tunnel_failed_(std::move(failed)),
+      resolver_(options.resolve),
+      pool_(resolver_, options.pool) {}
 
 Worker::~Worker() {
   if (thread_.joinable() && !stop(milliseconds(0))) thread_.join();
@@ -136,6 +155,7 @@ Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport, DoorPtr 
   open.link_after(transports_);
   ++counters_.connections;
   ++counters_.open_connections;
+  tidy_later();
   try {
     if (door) {
       co_await serve_door(*this, std::move(transport), *door);
@@ -146,7 +166,24 @@ Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport, DoorPtr 
   } catch (const std::exception& bug) { log::error("a connection failed: {}", bug.what()); }
   open.unlink();
   --counters_.open_connections;
+  tidy_later();
   check_drained();
+}
+
+void Worker::tidy_later() {
+  most_open_ = std::max(most_open_, counters_.open_connections);
+  if (!tidying_.armed()) tidying_.after(kTidying);
+}
+
+// Memory goes back to the system when the load does: once there are half as many connections as there have been, or nobody has
+// asked for anything for a while.
+void Worker::tidy() {
+  const bool busy = counters_.requests != std::exchange(requests_before_, counters_.requests);
+  if (!busy || 2 * counters_.open_connections < most_open_) {
+    most_open_ = counters_.open_connections;
+    give_back_memory();
+  }
+  if (busy || pool_.idle_count() > 0) tidying_.after(kTidying);  // what is kept upstream goes later
 }
 
 void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr& context) {
@@ -172,6 +209,7 @@ void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr
       sessions_.erase(found);
       session->released = true;
       session->cancel(Errc::reset, false);
+      tidy_later();
       return;
     }
   }
@@ -179,11 +217,14 @@ void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr
 
 SessionPtr Worker::authenticate(std::string_view field_value) const {
   const auto shown = policy::parse_basic(field_value);
-  if (!shown) return nullptr;
-  const auto found = sessions_.find(shown->username);
+  return shown ? authenticate(shown->username, shown->password) : nullptr;
+}
+
+SessionPtr Worker::authenticate(const std::string& username, std::string_view password) const {
+  const auto found = sessions_.find(username);
   // A comparison for unknown names too: the time does not tell which names exist.
-  const std::string& password = found == sessions_.end() ? shown->username : found->second->context->password;
-  const bool equal = policy::equal_secrets(password, shown->password);
+  const std::string& right = found == sessions_.end() ? username : found->second->context->password;
+  const bool equal = policy::equal_secrets(right, password);
   const bool good = equal && found != sessions_.end() && !found->second->ended();
   return good ? found->second : nullptr;
 }

@@ -10,10 +10,12 @@
 #include <thread>
 #include <unordered_map>
 
+#include "http/traffic.hpp"
 #include "http1/server.hpp"
 #include "http2/session.hpp"
 #include "net/listener.hpp"
 #include "policy/context.hpp"
+#include "policy/hosts.hpp"
 #include "policy/rewrite.hpp"
 #include "proxy/session.hpp"
 #include "tls/server.hpp"
@@ -33,7 +35,7 @@ struct Options {
   // Is a connection to this address one to the proxy itself? Asked of what clients ask for; any thread.
   std::function<bool(const net::Endpoint&)> is_own_target;
   std::vector<net::Override> resolve;
-  std::vector<std::string> domains;     // more cmux domains, never rewritten
+  policy::HostRules hosts;
   std::size_t max_requests = 10'000;    // at work at once, a worker; more are answered 503
   std::size_t max_per_context = 5'000;  // requests and tunnels of a context at once, a worker; and connections to its own ports
   // How long a connection may be silent before its first byte once descriptors are scarce. Zero or less: for ever.
@@ -52,11 +54,16 @@ struct Record {
   std::chrono::microseconds dns{0}, connect{0}, tls{0}, first_byte{0}, total{0};
 };
 
+// A raw tunnel that could not be: its client was told 200, or nothing, by then, and only sees it closed.
+struct TunnelFailure {
+  std::string context, target, error, detail;
+};
+
 // Plain counters of one worker; summed by who asks.
 struct Counters {
   std::uint64_t connections = 0, requests = 0, tunnels = 0, refused = 0, failed = 0, retried = 0, upstream_connections = 0;
   std::uint64_t shed = 0;  // connections that were closed for want of descriptors
-  std::uint64_t open_connections = 0, open_requests = 0, idle_upstreams = 0;
+  std::uint64_t open_connections = 0, open_requests = 0, open_tunnels = 0, idle_upstreams = 0;
 };
 
 // A listener that belongs to a context: what comes in needs no credentials.
@@ -85,10 +92,27 @@ class Silent final : public Link, public http::Drainable {
   Deadline deadline_{[](void* self) { static_cast<Silent*>(self)->drain(); }, this};
 };
 
+// An open tunnel between two streams: counted, and ended at rest when the worker drains.
+class OpenTunnel final : public http::Drainable {
+ public:
+  OpenTunnel(Worker& worker, http::Stream& downstream, http::Stream& upstream);
+  ~OpenTunnel();
+  OpenTunnel(const OpenTunnel&) = delete;
+  void drain() override { traffic_.end_at_rest(downstream_, upstream_); }
+  http::Traffic& traffic() { return traffic_; }
+
+ private:
+  Worker& worker_;
+  http::Stream& downstream_;
+  http::Stream& upstream_;
+  http::Traffic traffic_;
+};
+
 class Worker {
  public:
-  // `report` takes records while they are observed; called on the worker's thread. `options` outlive the worker.
-  Worker(const Options& options, std::function<void(Record)> report);
+  // `report` takes records while they are observed, `failed` the failures of raw tunnels always; called on the worker's thread.
+  // `options` outlive the worker.
+  Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed = {});
   ~Worker();
 
   // --- from any thread ---
@@ -112,6 +136,7 @@ class Worker {
 
   // Checks the value of a Proxy-Authorization field. Null: not good.
   SessionPtr authenticate(std::string_view field_value) const;
+  SessionPtr authenticate(const std::string& username, std::string_view password) const;
   SessionPtr session_of(const std::string& username) const;  // null: there is none
 
   const Options& options() const { return options_; }
@@ -126,6 +151,9 @@ class Worker {
   bool make_room(int descriptor);
   bool draining() const { return draining_; }
   void report(Record record) { report_(std::move(record)); }
+  void report(TunnelFailure failure) {
+    if (tunnel_failed_) tunnel_failed_(std::move(failure));
+  }
 
  private:
   void take(net::Socket socket, DoorPtr door);
@@ -133,9 +161,12 @@ class Worker {
   void shed();
   Task<void> serve_one(std::unique_ptr<net::Transport> transport, DoorPtr door);
   void check_drained();
+  void tidy_later();
+  void tidy();
 
   const Options& options_;
   std::function<void(Record)> report_;
+  std::function<void(TunnelFailure)> tunnel_failed_;
   Loop loop_;
   net::Resolver resolver_;
   upstream::Pool pool_;
@@ -147,6 +178,10 @@ class Worker {
   Counters counters_;
   Scope scope_;
   std::function<void()> drained_;
+  // For memory: whether there is more of it than the connections of today need is looked at a while after connections came or
+  // went.
+  Deadline tidying_{[](void* self) { static_cast<Worker*>(self)->tidy(); }, this};
+  std::uint64_t most_open_ = 0, requests_before_ = 0;
   bool draining_ = false;
   std::thread thread_;
   std::promise<void> ending_;

@@ -57,7 +57,8 @@ struct Place {
   bool may_open(std::uint64_t newer_than) const {
     std::size_t count = 0;
     for (const auto& one : shared) {
-      if (one->serial <= newer_than || one->connection.spent()) continue;
+      if (one->serial <= newer_than || one->connection.spent() || one->connection.overdue()) continue;
+      if (one->connection.asked()) return false;  // the answer comes sooner than another connection
       if (++count >= kMostShared || !one->connection.settled() || one->connection.most() == 0) return false;
     }
     return !opening;

@@ -28,7 +28,8 @@ std::string Origin::text() const {
   return fmt::format("{}://{}{}{}:{}", h2c ? "h2c" : tls ? "https" : "http", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
 }
 
-Pool::Pool(net::Resolver& resolver, const PoolOptions& options) : resolver_(resolver), options_(options) {}
+Pool::Pool(net::Resolver& resolver, const PoolOptions& options)
+    : resolver_(resolver), options_(options), asleep_(options.time_asleep()) {}
 Pool::~Pool() {
   for (auto& [origin, place] : places_) place->idle.clear();
 }
@@ -47,6 +48,7 @@ std::shared_ptr<Place> Pool::place_of(const Origin& origin) {
 }
 
 Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted, Claim* claim) {
+  notice_sleep();
   const std::shared_ptr<Place> place = place_of(origin);
   if (wanted.checked && !place->shared.empty()) {
     // News of a closed connection may be there already: its reader runs first.
@@ -122,6 +124,7 @@ bool Pool::take_shared(Place& place, const Wanted& wanted, Lease& lease) {
       place.no_upgrades = !one->connection.extended_connect();
       if (place.no_upgrades) continue;
     }
+    if (!one->connection.trusted()) continue;
     lease.shared_ = one;
     lease.stream_ = one->connection.open();
     lease.serial_ = one->serial;
@@ -240,12 +243,14 @@ Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin
 }
 
 void Pool::keep(std::unique_ptr<Kept> kept) {
+  const milliseconds usual = kept->place->origin.tls ? options_.idle_timeout : options_.idle_plain;
+  const milliseconds time = kept->connection.kept_for(usual, options_.idle_timeout);
+  if (time.count() <= 0) return;
   auto& list = kept->place->idle;
   if (list.size() >= options_.max_idle) list.erase(list.begin());
   list.push_back(std::move(kept));
   Kept* const idle = list.back().get();
-  idle->connection.watch_idle([](void* gone) { static_cast<Kept*>(gone)->pool->drop(static_cast<Kept*>(gone)); }, idle,
-                              options_.idle_timeout);
+  idle->connection.watch_idle([](void* gone) { static_cast<Kept*>(gone)->pool->drop(static_cast<Kept*>(gone)); }, idle, time);
 }
 
 void Pool::drop(Kept* kept) {
@@ -256,6 +261,17 @@ void Pool::drop(Kept* kept) {
   std::shared_ptr<Kept> owned = std::move(*found);
   list.erase(found);
   Loop::current().post([owned] {});
+}
+
+// A machine that has slept does not know which of its connections still stand, and no deadline has counted the time.
+void Pool::notice_sleep() {
+  constexpr milliseconds kNap{1'000};
+  const milliseconds asleep = options_.time_asleep();
+  if (asleep - std::exchange(asleep_, asleep) < kNap) return;
+  for (auto& [origin, place] : places_) {
+    place->idle.clear();
+    for (const auto& one : place->shared) one->connection.doubt();
+  }
 }
 
 std::size_t Pool::idle_count() const {

@@ -24,8 +24,11 @@ struct PoolOptions {
   bool offer_http2 = true;
   std::vector<std::string> h2c_hosts;  // globs: HTTP/2 by prior knowledge to these, where there is no TLS
   milliseconds tls_timeout{10'000};
-  milliseconds idle_timeout{55'000};  // below the 60 s after which common servers close: fewer requests meet a closing connection
-  std::size_t max_idle = 512;         // an origin, HTTP/1.1
+  // How long connections are kept for the next request, but for what an HTTP/1.1 peer says of itself; 0: not at all. Below the 60
+  // s after which common servers close, and, where there is no TLS, below the 5 s of Node's: a request must not meet the FIN.
+  milliseconds idle_timeout{55'000}, idle_plain{4'000};
+  milliseconds (*time_asleep)() = net::time_asleep;
+  std::size_t max_idle = 512;  // an origin, HTTP/1.1
 };
 
 // The error as one of the upstream side, naming the origin.
@@ -127,6 +130,7 @@ class Pool {
   Task<void> run_shared(std::shared_ptr<Shared> shared);
   void keep(std::unique_ptr<Kept> kept);
   void drop(Kept* kept);
+  void notice_sleep();
 
   net::Resolver& resolver_;
   const PoolOptions& options_;
@@ -136,6 +140,7 @@ class Pool {
   std::unique_ptr<tls::ClientContext> tls_;
   Scope scope_;
   std::uint64_t opened_ = 0;
+  milliseconds asleep_;
 };
 
 }  // namespace cmux::upstream

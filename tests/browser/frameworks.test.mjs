@@ -10,7 +10,8 @@ import { startWorld } from './lib/world.mjs';
 
 // The routes there are, with the id and the host that the workspace is reached by.
 const routes = [
-  { name: 'its own host', id: 'alpha', host: 'cmux-alpha-base-3000.cmux.test', flags: [] },
+  { name: 'its own host', id: 'alpha', host: 'localhost:3000', flags: [] },
+  { name: 'its own host, untold', id: 'alpha', host: 'cmux-alpha-base-3000.cmux.test', flags: ['--host-override', 'off'] },
   { name: "morph's host", id: 'alpha', host: 'localhost:3000', flags: ['--morph-domain-suffix', '.http.cloud.morph.test'] },
   { name: 'a cmux proxy', id: 'gate', host: 'localhost:3000', flags: ['--cmux-proxy-origin', 'https://gate.cmux.test'] },
 ];

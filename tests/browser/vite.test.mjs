@@ -75,7 +75,8 @@ after(() => world?.close());
 const routes = [
   { name: "morph's host", id: 'alpha', flags: ['--morph-domain-suffix', '.http.cloud.morph.test'], allowed: [] },
   { name: 'a cmux proxy', id: 'gate', flags: ['--cmux-proxy-origin', 'https://gate.cmux.test'], allowed: [] },
-  { name: 'its own host, which Vite is told of', id: 'beta', flags: [], allowed: ['.cmux.test'] },
+  { name: 'its own host', id: 'alpha', flags: [], allowed: [] },
+  { name: 'its own host, which Vite is told of', id: 'beta', flags: ['--host-override', 'off'], allowed: ['.cmux.test'] },
 ];
 for (const { name, id, flags, allowed } of routes) {
   test(`edits and restarts reach the page, by ${name}`, { timeout: 60_000 }, async () => {
@@ -110,7 +111,7 @@ for (const { name, id, flags, allowed } of routes) {
 test("Vite's check of the Host is on, and its own words reach the page", { timeout: 60_000 }, async () => {
   const project = await startProject();
   world.workspace.serve('gamma', 3000, project.app);
-  const look = await view(world.browser, await world.proxy.context('gamma', '--dedicated-port'));
+  const look = await view(world.browser, await world.proxy.context('gamma', '--dedicated-port', '--host-override', 'off'));
   const page = await openPage(look);
   assert.equal((await page.goto(kHome)).status(), 403);
   assert.match(await page.textContent('body'), /Blocked request.*"cmux-gamma-base-3000\.cmux\.test".*not allowed/s);

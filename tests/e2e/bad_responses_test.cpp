@@ -215,7 +215,7 @@ TEST_CASE("502: certificates that are expired, for another name, or signed by no
     Proxy proxy(extra, &good);
     const Context context = proxy.context();
     for (const Case& each_case : cases) CHECK(proxy.get(context, "https://" + each_case.host + "/echo").status == 200);
-    CHECK(proxy.process().stderr_text().find("insecure-upstream") != std::string::npos);
+    CHECK(eventually([&] { return proxy.process().stderr_text().find("insecure-upstream") != std::string::npos; }));
   }
 }
 

@@ -66,6 +66,21 @@ TEST_CASE("probe: shows status, destination, protocols, reuse and times") {
   }
 }
 
+TEST_CASE("probe: through SOCKS5, with credentials and on a port that asks for none") {
+  Setup setup;
+  const auto status = [](const Run& run) { return document(run).at("requests").at(0).at("status"); };
+  CHECK(status(setup.probe({kUrl, "--socks", "--json"})) == 200);
+  CHECK(status(setup.probe({"https://localhost:3443/", "--socks", "--json"})) == 200);
+  CHECK(setup.probe({"ws://localhost:3000/ws", "--socks"}).exit == 0);
+  const Context own = setup.proxy.context({"--dedicated-port", "--template", "http://127.0.0.1:{port}"});
+  const Run loop =
+      setup.proxy.cli({"probe", fmt::format("http://localhost:{}/", setup.proxy.port()), "--ctx", own.id, "--socks"});
+  CHECK(loop.exit == 5);
+  CHECK(has(loop.out, "SOCKS reply 2: not allowed"));
+  CHECK(setup.probe({kUrl, "--socks", "--connect"}).exit == 2);
+  CHECK(setup.proxy.cli({"probe", "--socks"}).exit == 2);
+}
+
 TEST_CASE("probe: methods, fields, an own context, CONNECT and WebSockets") {
   Setup setup;
   CHECK(setup.probe({"http://localhost:3000/echo", "-X", "POST", "-H", "X-Mine: 1"}).exit == 0);

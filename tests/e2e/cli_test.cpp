@@ -41,6 +41,7 @@ TEST_CASE("cli: every command has --help with an example, on standard output") {
                                  {"ctx", "create"},
                                  {"ctx", "list"},
                                  {"ctx", "show"},
+                                 {"ctx", "update"},
                                  {"ctx", "release"},
                                  {"probe"},
                                  {"status"},
@@ -78,6 +79,27 @@ TEST_CASE("cli: usage errors are exit 2, and say what is wrong and what is allow
            Row{{"ctx", "create", "--format", "yaml"}, "yaml", "curl"},
            Row{{"ctx", "create", "--json", "--format", "env"}, "--format env", "--json"},
            Row{{"ctx", "create", "--ttl", "soon"}, "--ttl", "soon"},
+           Row{{"ctx", "create", "--ttl", "0"}, "--ttl", "above 0"},
+           Row{{"ctx", "create", "--ttl", ""}, "--ttl", "empty"},
+           Row{{"ctx", "create", "--owner-pid", ""}, "--owner-pid", "empty"},
+           Row{{"ctx", "create", "--label", ""}, "--label", "empty"},
+           Row{{"ctx", "create", "--morph-id", ""}, "--morph-id", "empty"},
+           Row{{"ctx", "create", "--scope", ""}, "--scope", "empty"},
+           Row{{"ctx", "create", "--from-url", ""}, "--from-url", "empty"},
+           Row{{"ctx", "create", "--preset", ""}, "--preset", "empty"},
+           Row{{"ctx", "create", "--token", ""}, "--token", "empty"},
+           Row{{"ctx", "create", "--host", ""}, "--host", "empty"},
+           Row{{"ctx", "create", "--host-override", ""}, "--host-override", "empty"},
+           Row{{"ctx", "update", "ctx-0-1", "--from-url", ""}, "--from-url", "empty"},
+           Row{{"ctx", "update", "ctx-0-1"}, "--no-route", "--from-url"},
+           Row{{"ctx", "update", "ctx-0-1", "--no-route", "--morph-id", "a"}, "--no-route", "--from-url"},
+           Row{{"ctx", "update"}, "id", "--from-url"},
+           Row{{"probe", "http://localhost/", "--scope", ""}, "--scope", "empty"},
+           Row{{"probe", "http://localhost/", "--ctx", ""}, "--ctx", "empty"},
+           Row{{"ctx", "create", "--dedicated-port", ""}, "--dedicated-port", "0 to 65535"},
+           Row{{"ctx", "create", "--forward", ""}, "--forward", "1 to 65535"},
+           Row{{"serve", "--check", "--config", ""}, "--config", "empty"},
+           Row{{"serve", "--check", "--owner-pid", ""}, "--owner-pid", "1 to"},
            Row{{"probe", "http://localhost:3000/", "--count", "0"}, "--count", "1"},
            Row{{"serve", "--thread", "2"}, "--thread", "--threads"},
            Row{{"serve", "--log-level", "loud"}, "loud", "debug"},
@@ -103,6 +125,19 @@ TEST_CASE("cli: usage errors are exit 2, and say what is wrong and what is allow
            Row{{"ctx", "create", "--morph-id", "abc"}, "--", ""},
            Row{{"ctx", "create", "--from-url", "https://example.org/"}, "--from-url", ""},
            Row{{"ctx", "create", "--owner-pid", "0"}, "--owner-pid", ""},
+           Row{{"ctx", "create", "--from-url", "https://example.org/"}, "--from-url", "<id>-<port>.app.github.dev"},
+           Row{{"ctx", "create", "--from-url", "https://cmux-a-b-1.cmux.app.evil.com"}, "--from-url", "no known domain"},
+           Row{{"ctx", "create", "--from-url", "https://u:pw@cmux-a-b-1.cmux.app"}, "--from-url", "user info"},
+           Row{{"ctx", "create", "--preset", "gitlab"}, "--preset", "codespaces"},
+           Row{{"ctx", "create", "--direct"}, "--direct", "route"},
+           Row{{"ctx", "create", "--token", "t"}, "--token", "preset"},
+           Row{{"ctx", "create", "--token", "env:NO_SUCH_VARIABLE"}, "--token", "NO_SUCH_VARIABLE"},
+           Row{Strings{"ctx", "create"} + kRoute + Strings{"--host-override", "maybe"}, "--host-override", "auto, on, off"},
+           Row{Strings{"ctx", "create"} + kRoute + Strings{"--host-override", "on\r\nX: y"}, "--host-override", "auto, on, off"},
+           Row{Strings{"ctx", "create"} + kRoute + Strings{"--host-header"}, "--host-header", "template"},
+           Row{Strings{"ctx", "create"} + kRoute + Strings{"--host", "*.internal"}, "--host", "cmuxProxyOrigin"},
+           Row{{"ctx", "create", "--cmux-proxy-origin", "http://h", "--host", "*"}, "--host", "*.internal"},
+           Row{{"ctx", "create", "--cmux-proxy-origin", "http://h", "--host", "*.com"}, "--host", "*.internal"},
            Row{Strings{"ctx", "create"} + kRoute + Strings{"--header", "no colon"}, "--header", ""},
            Row{{"ctx", "release"}, "--all", "--web-contents-id"},
            Row{{"ctx", "release", "--all", "ctx-0-0123456789abcdef"}, "--all", "ids"},
@@ -124,6 +159,7 @@ TEST_CASE("cli: without an instance everything is exit 3") {
                                  {"ctx", "list"},
                                  {"ctx", "show", "ctx-0-1"},
                                  {"ctx", "release", "--all"},
+                                 {"ctx", "update", "ctx-0-1", "--no-route"},
                                  {"probe"},
                                  {"probe", "http://localhost:3000/"}}) {
     for (const Strings& json : {Strings{}, {"--json"}}) {
@@ -157,7 +193,7 @@ TEST_CASE("cli: ctx create in every format") {
   const auto context = document(json);
   CHECK(json.err.empty());
   CHECK(keys(context) == Strings{"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort",
-                                 "forwards", "label", "createdAt", "expiresAt"});
+                                 "forwards", "label", "createdAt", "expiresAt", "socksUrl", "pacUrl", "lastTunnelFailure"});
   const std::string username = text_in(context, "username"), password = text_in(context, "password");
   CHECK_THAT(text_in(context, "id"), Catch::Matches("ctx-7-[0-9a-f]{16}"));
   CHECK_THAT(username, Catch::Matches("wc-7-[0-9a-f]{8}"));
@@ -165,6 +201,8 @@ TEST_CASE("cli: ctx create in every format") {
   CHECK(number_in(context, "webContentsId") == 7);
   CHECK(text_in(context, "proxy") == fmt::format("127.0.0.1:{}", proxy.port()));
   CHECK(text_in(context, "proxyUrl") == fmt::format("http://{}:{}@127.0.0.1:{}", username, password, proxy.port()));
+  CHECK(text_in(context, "socksUrl") == fmt::format("socks5h://{}:{}@127.0.0.1:{}", username, password, proxy.port()));
+  CHECK(context.at("pacUrl").is_null());
   CHECK(boost::json::serialize(context.at("route")) == R"({"morphId":"abc","scope":"base","domainSuffix":"cmux.test"})");
   CHECK(text_in(context, "label") == "my view");
   CHECK_THAT(text_in(context, "expiresAt"), Catch::Matches("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"));
@@ -211,6 +249,67 @@ TEST_CASE("cli: ctx list and show hide secrets") {
   CHECK(unknown.out.empty());
   CHECK(has(unknown.err, "ctx-0-0123456789abcdef"));
   CHECK(proxy.cli({"ctx", "show", "../status"}).exit == 4);
+}
+
+TEST_CASE("cli: ctx update") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = proxy.context(kRoute + Strings{"--header", "X-Token: s3cret-value"});
+  const Run changed = proxy.cli({"ctx", "update", context.id, "--from-url", "https://cmux-other-web2-3000.cmux.app",
+                                 "--domain-suffix", "cmux.test", "--json"});
+  CHECK(changed.exit == 0);
+  CHECK(changed.err.empty());
+  // The new route is whole: nothing of the old one is left in it.
+  CHECK(boost::json::serialize(document(changed).at("route")) ==
+        R"({"morphId":"other","scope":"web2","domainSuffix":"cmux.test"})");
+  CHECK_FALSE(document(changed).contains("password"));
+  CHECK(proxy.get(context, "http://localhost:3000/").body == "workspace other scope web2 port 3000\n");
+
+  const Run text = proxy.cli(Strings{"ctx", "update", context.id} + kRoute);
+  CHECK(text.exit == 0);
+  CHECK(has(text.out, R"({"morphId":"abc","scope":"base","domainSuffix":"cmux.test"})"));
+  const Run none = proxy.cli({"ctx", "update", context.id, "--no-route"});
+  CHECK(none.exit == 0);
+  CHECK(has(none.out, "no route: localhost is this machine"));
+  CHECK(proxy.cli({"ctx", "show", context.id, "--json"}).json().at("route").is_null());
+  const Run unknown = proxy.cli(Strings{"ctx", "update", "ctx-0-0123456789abcdef"} + kRoute);
+  CHECK(unknown.exit == 4);
+  CHECK(has(unknown.err, "ctx-0-0123456789abcdef"));
+  CHECK(proxy.cli(Strings{"ctx", "update", "../status"} + kRoute).exit == 4);
+  const Run refused = proxy.cli({"ctx", "update", context.id, "--morph-id", "Bad_Id"});
+  CHECK(refused.exit == 2);
+  CHECK(has(refused.err, "--morph-id"));
+}
+
+TEST_CASE("cli: what has no route says so, and what may surprise is said at creation") {
+  Proxy proxy;
+  const std::string no_route = "no route: localhost is this machine";
+  CHECK(has(proxy.cli({"ctx", "create"}).out, no_route));
+  CHECK(has(proxy.cli({"ctx", "list"}).out, no_route));
+  const Context plain = proxy.context();
+  CHECK(has(proxy.cli({"ctx", "show", plain.id}).out, no_route));
+
+  const Strings dashed{"--morph-id", "my-vm", "--scope", "base", "--domain-suffix", "cmux.test"};
+  const Run warned = proxy.cli(Strings{"ctx", "create", "--json"} + dashed);
+  CHECK(warned.exit == 0);
+  CHECK(has(warned.err, "warning: morphId my-vm holds a dash"));
+  CHECK(document(warned).at("warnings").as_array().size() == 1);
+  CHECK(has(proxy.cli(Strings{"ctx", "update", plain.id} + dashed).err, "warning: morphId my-vm"));
+  const Run direct = proxy.cli(Strings{"ctx", "create", "--json", "--direct"} + dashed);
+  CHECK(direct.err.empty());
+  CHECK_FALSE(document(direct).contains("warnings"));
+}
+
+TEST_CASE("cli: a token may come from a variable") {
+  Proxy proxy;
+  Strings environment = proxy.environment();
+  environment.push_back("MY_TOKEN=t0k-value");
+  const Run made = run({binary(), "ctx", "create", "--preset", "codespaces", "--morph-id", "my-space", "--token", "env:MY_TOKEN",
+                        "--json", "--instance", proxy.instance},
+                       environment);
+  INFO(made.err);
+  CHECK(boost::json::serialize(document(made).at("route").at("headers")) == R"({"X-Github-Token":"t0k-value"})");
+  CHECK_FALSE(has(proxy.cli({"ctx", "list", "--json"}).out, "t0k-value"));
 }
 
 TEST_CASE("cli: ctx release") {

@@ -46,6 +46,8 @@ TEST_CASE("doors: a dedicated port asks for no credentials, and speaks all that 
   const std::string address = fmt::format("127.0.0.1:{}", dedicated(context));
   CHECK(text_in(context.json, "proxy") == address);
   CHECK(text_in(context.json, "proxyUrl") == "http://" + address);
+  CHECK(text_in(context.json, "socksUrl") == "socks5h://" + address);
+  CHECK(text_in(context.json, "pacUrl") == "http://" + address + "/proxy.pac");
   const std::string ca = text_in(proxy.ready, "caFile");
 
   SECTION("HTTP/1") { CHECK(is_home(curl(proxy, {"-x", "http://" + address, "http://localhost:3000/"}).out, 3000)); }

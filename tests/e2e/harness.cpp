@@ -71,7 +71,7 @@ std::string Context::auth_line() const {
   return fmt::format("Proxy-Authorization: Basic {}\r\n", base64(username + ":" + password));
 }
 
-Proxy::Proxy(const Strings& extra, const Workspace* workspace) {
+Proxy::Proxy(const Strings& extra, const Workspace* workspace, int error) {
   static std::atomic<int> number{0};
   instance = fmt::format("e2e-{}-{}", getpid(), ++number);
   environment_ = {"CMUXPROXY_RUNTIME_DIR=" + home / "runtime", "CMUXPROXY_STATE_DIR=" + home / "state", "HOME=" + home.path,
@@ -96,7 +96,7 @@ Proxy::Proxy(const Strings& extra, const Workspace* workspace) {
       argv.insert(argv.end(), {"--resolve", fmt::format("{}=127.0.0.1:{}", pattern, workspace->https_port())});
     add("--upstream-ca", pki() + "/ca.crt");
   }
-  process_.start(argv, environment_);
+  process_.start(argv, environment_, Process::Stdin::none, error);
   ready = ready_line(process_);
   instance = text_in(ready, "instance");
   port_ = port_in(ready, "port");

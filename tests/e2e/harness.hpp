@@ -54,7 +54,8 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  void start(const Strings& argv, const Strings& environment = {}, Stdin input = Stdin::none);
+  // `error`: what standard error is instead; it stays the caller's.
+  void start(const Strings& argv, const Strings& environment = {}, Stdin input = Stdin::none, int error = -1);
   pid_t pid() const { return pid_; }
   bool running();
   std::string read_line(milliseconds timeout = kPatience);  // of standard output, without the line end
@@ -228,10 +229,10 @@ struct Context {
 
 // A running `cmuxproxy serve`. With a workspace, *.cmux.test and *.http.cloud.morph.test are there, and its CA is trusted.
 // `extra` come first, so that their --resolve win. $CMUX_E2E_THREADS sets --threads. At its end it is stopped, and must exit with
-// 0.
+// 0. `error`: as of Process::start().
 class Proxy {
  public:
-  explicit Proxy(const Strings& extra = {}, const Workspace* workspace = nullptr);
+  explicit Proxy(const Strings& extra = {}, const Workspace* workspace = nullptr, int error = -1);
   ~Proxy();
   std::uint16_t port() const { return port_; }
   std::uint16_t admin_port() const { return admin_port_; }

@@ -187,14 +187,14 @@ Process::~Process() {
   for (int* fd : {&stdin_, &stdout_, &stderr_}) close_fd(*fd);
 }
 
-void Process::start(const Strings& argv, const Strings& environment, Stdin input) {
+void Process::start(const Strings& argv, const Strings& environment, Stdin input, int error) {
   if (pid_ > 0) FAIL("started twice: " << argv.front());
   name_ = argv.front();
   int in[2] = {-1, -1}, out[2];
   if (pipe2(out, O_CLOEXEC) != 0 || (input == Stdin::pipe && pipe2(in, O_CLOEXEC) != 0)) FAIL("pipe: " << std::strerror(errno));
   if (input == Stdin::none) in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
   stderr_ = memory_file();
-  pid_ = spawn(argv, environment, in[0], out[1], stderr_);
+  pid_ = spawn(argv, environment, in[0], out[1], error < 0 ? stderr_ : error);
   ::close(in[0]);
   ::close(out[1]);
   stdin_ = in[1];

@@ -70,10 +70,10 @@ TEST_CASE("illusion: every way through the proxy, requests and responses") {
     CHECK(answer.body == "headers\n");
 
     // A workspace that is told by X-Cmux-Host-Override that it is localhost:3000 gets what the client says.
-    const std::string expected = cell.far().tls ? origin : local;
     const auto echo = near.get("/echo", {{"Origin", local}, {"Referer", local + "/page?q"}}).json();
-    CHECK(received(echo, "origin") == expected);
-    CHECK(received(echo, "referer") == expected + "/page?q");
+    CHECK(text_in(echo, "innerHost") == "localhost:3000");
+    CHECK(received(echo, "origin") == local);
+    CHECK(received(echo, "referer") == local + "/page?q");
     const auto foreign = near.get("/echo", {{"Origin", "http://localhost:5173"}, {"Referer", "http://localhost:5173/"}}).json();
     CHECK(received(foreign, "origin") == "http://localhost:5173");
     CHECK(received(foreign, "referer") == "http://localhost:5173/");
@@ -98,12 +98,14 @@ TEST_CASE("illusion: near misses stay, other ports of the route are mapped") {
   };
   for (const std::string& value :
        Strings{"https://" + kDest + ".evil.com/", "https://cmux-other-base-3000.cmux.test/", "https://user@" + kDest + "/",
-               "https://" + kDest + "@evil.com/", "https://" + kDest + ":8443/", "https://example.com/?to=https://" + kDest,
+               "https://" + kDest + "@evil.com/", "https://" + kDest + ":8443/", "https://example.com/?to=x-https://" + kDest,
                "https://cmux%2Dabc-base-3000.cmux.test/", "/relative?to=https://" + kDest, "not a URL"}) {
     INFO(value);
     CHECK(location(value) == value);
   }
   CHECK(location("https://" + kDest4 + "/x") == "http://localhost:4000/x");
+  CHECK(location("https://idp.test/?a=b&redirect_uri=https%3A%2F%2F" + kDest4 + "%2Fcb") ==
+        "https://idp.test/?a=b&redirect_uri=http%3A%2F%2Flocalhost%3A4000%2Fcb");
   CHECK(location("HTTPS://CMUX-ABC-base-3000.cmux.test:443/X") == "http://localhost:3000/X");
   CHECK(location("http://" + kDest + "/x") == "http://localhost:3000/x");
   CHECK(location("https://" + kDest + "/x", "http://127.0.0.1:4000") == "http://127.0.0.1:3000/x");
@@ -185,7 +187,10 @@ TEST_CASE("illusion: a check that compares Origin with Host passes, and only whe
   Proxy proxy({}, &workspace);
   const Context global = proxy.routed();
   const Context morph = proxy.context({"--morph-id", "abc123", "--morph-domain-suffix", ".http.cloud.morph.test"});
-  for (const Context* const context : {&global, &morph}) {
+  const Context cloud = proxy.context({"--template", "https://t{port}.cmux.test"});
+  const Context untold =
+      proxy.context({"--from-url", "https://cmux-abc-base-1.cmux.app", "--host-override", "off", "--domain-suffix", "cmux.test"});
+  for (const Context* const context : {&global, &morph, &cloud, &untold}) {
     const auto passes = [&](const std::string& origin) {
       Client client = proxy.connect();
       const auto echo = client
@@ -194,7 +199,7 @@ TEST_CASE("illusion: a check that compares Origin with Host passes, and only whe
                             .json();
       const std::string seen = received(echo, "origin");
       CHECK(received(echo, "referer") == seen + "/form");
-      return seen.substr(seen.find("//") + 2) == received(echo, "host");
+      return seen.substr(seen.find("//") + 2) == text_in(echo, "innerHost");
     };
     CHECK(passes("http://localhost:3000"));
     CHECK_FALSE(passes("http://localhost:4000"));
@@ -202,6 +207,46 @@ TEST_CASE("illusion: a check that compares Origin with Host passes, and only whe
   }
   const auto echo = proxy.get(global, "http://localhost:3000/echo", "Origin: null\r\n").json();
   CHECK(received(echo, "origin") == "null");
+}
+
+TEST_CASE("illusion: Next.js's own paths keep the Origin of localhost where its pages' must be the workspace's") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const auto origin_at = [&](const Strings& more, const std::string& path) {
+    Strings flags{"--template", "https://t{port}.cmux.test"};
+    flags.insert(flags.end(), more.begin(), more.end());
+    const Context context = proxy.context(flags);
+    return received(proxy.get(context, "http://localhost:3000" + path, "Origin: http://localhost:3000\r\n").json(), "origin");
+  };
+  CHECK(origin_at({}, "/echo") == "https://t3000.cmux.test");
+  CHECK(origin_at({"--rewrite-origin", "off"}, "/echo") == "http://localhost:3000");
+  CHECK(origin_at({"--host-override", "on"}, "/echo") == "http://localhost:3000");
+
+  Upstream server;
+  Proxy plain({"--resolve", fmt::format("*.plain.test=127.0.0.1:{}", server.port())});
+  const Context context = plain.context({"--template", "http://p{port}.plain.test"});
+  Client client = plain.connect();
+  client.send(request_text("GET", "ws://localhost:3000/_next/webpack-hmr?id=1", context,
+                           "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                           "dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://localhost:3000\r\n"));
+  Peer peer = server.accept();
+  CHECK(peer.read_until("\r\n\r\n").find("\r\nOrigin: http://localhost:3000\r\n") != std::string::npos);
+}
+
+TEST_CASE("illusion: a page on app.localhost that calls localhost is allowed by its own name") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = proxy.routed();
+  const auto allowed = [&](const std::string& origin) {
+    return proxy
+        .get(context, "http://localhost:4000" + page({{"Access-Control-Allow-Origin", "https://" + kDest}}),
+             "Origin: " + origin + "\r\n")
+        .header("access-control-allow-origin");
+  };
+  CHECK(allowed("http://app.localhost:3000") == "http://app.localhost:3000");
+  CHECK(allowed("http://localhost:3000") == "http://localhost:3000");
+  CHECK(allowed("http://app.localhost:5000") == "http://localhost:3000");
+  CHECK(allowed("http://127.evil.com:3000") == "http://localhost:3000");
 }
 
 TEST_CASE("illusion: a route's own Origin is what it says") {
@@ -226,11 +271,12 @@ TEST_CASE("illusion: what no route has taken somewhere stays as it is") {
 
 TEST_CASE("illusion: each rule has its switch") {
   Workspace workspace;
-  const Strings rules{"location", "cookies", "hsts", "cors", "origin"};
+  const Strings rules{"location", "callbacks", "cookies", "hsts", "cors", "origin"};
   for (const std::string& off : rules)
     each("--no-rewrite-" + off, [&] {
       Proxy proxy({"--no-rewrite-" + off}, &workspace);
-      const Context context = proxy.routed();
+      const Context context =
+          proxy.context({"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test", "--host-override", "off"});
       const std::string url = "http://localhost:3000", remote = "https://" + kDest;
       const auto check = [&](const std::string& rule, const std::string& got, const std::string& raw, const std::string& mapped) {
         INFO(rule);
@@ -238,6 +284,8 @@ TEST_CASE("illusion: each rule has its switch") {
       };
       check("location", back(proxy, context, url, "Location", remote + "/"), remote + "/", url + "/");
       check("location", back(proxy, context, url, "Link", "<" + remote + ">"), "<" + remote + ">", "<" + url + ">");
+      const std::string idp = "https://idp.test/?next=";
+      check("callbacks", back(proxy, context, url, "Location", idp + remote), idp + remote, idp + url);
       check("cookies", back(proxy, context, url, "Set-Cookie", "a=b; Domain=" + kDest), "a=b; Domain=" + kDest, "a=b");
       check("hsts", back(proxy, context, url, "Strict-Transport-Security", "max-age=1"), "max-age=1", "(gone)");
       check("cors", back(proxy, context, url, "Access-Control-Allow-Origin", remote), remote, url);
@@ -262,7 +310,7 @@ TEST_CASE("illusion: behind a forwarded port the client's own numbers count") {
   const std::string here = fmt::format("localhost:{}", local(0));
   for (const std::string& host : {here, fmt::format("127.0.0.1:{}", local(0)), here}) {
     CHECK(ask(host, page({{"Location", "https://" + kDest + "/x"}})).header("location") == "http://" + host + "/x");
-    CHECK(received(ask(host, "/echo", "Origin: http://" + host + "\r\n").json(), "origin") == "https://" + kDest);
+    CHECK(received(ask(host, "/echo", "Origin: http://" + host + "\r\n").json(), "origin") == "http://localhost:3000");
   }
   CHECK(ask(here, page({{"Location", "https://" + kDest4 + "/x"}})).header("location") ==
         fmt::format("http://localhost:{}/x", local(1)));

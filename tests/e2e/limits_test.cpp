@@ -26,6 +26,24 @@ TEST_CASE("limits: who connects and stays silent gives way to who speaks") {
   CHECK(shed(proxy) == 0);
 }
 
+TEST_CASE("limits: more requests at once than --max-requests are answered 503") {
+  Workspace workspace;
+  Proxy proxy({"--max-requests", "2", "--threads", "1"}, &workspace);
+  const Context context = proxy.routed();
+  Client first = proxy.connect();
+  first.send(hanging(context));
+  REQUIRE(eventually([&] { return workspace.requests() == 1; }));
+  CHECK(proxy.get(context, "http://localhost:3000/").status == 200);  // the second
+  Client second = proxy.connect();
+  second.send(hanging(context));
+  REQUIRE(eventually([&] { return workspace.requests() == 3; }));
+  const Response refused = proxy.get(context, "http://localhost:3000/");
+  CHECK(refused.status == 503);
+  CHECK(refused.header("proxy-status").find("connection_limit_reached") != std::string::npos);
+  first.abort();
+  CHECK(eventually([&] { return proxy.get(context, "http://localhost:3000/").status == 200; }));
+}
+
 TEST_CASE("limits: as long as there is room, nobody is closed for being silent") {
   Workspace workspace;
   Proxy proxy({"--silent-timeout", "1ms"}, &workspace);

@@ -73,7 +73,7 @@ TEST_CASE("508: a proxy that listens on every address is reached by all of them"
   for (const std::string& host : {"127.0.0.1"s, "127.0.0.2"s, "localhost"s, "0.0.0.0"s, "[::ffff:127.0.0.1]"s})
     for (const Context* const context : {&routed, &plain})
       each(host, [&] { check_508(proxy.get(*context, fmt::format("http://{}:{}/", host, proxy.port()))); });
-  CHECK(proxy.process().stderr_text().find("other machines") != std::string::npos);
+  CHECK(eventually([&] { return proxy.process().stderr_text().find("other machines") != std::string::npos; }));
 }
 
 TEST_CASE("the same port elsewhere is no loop") {

@@ -19,10 +19,18 @@ Strings received(const boost::json::object& echo, std::string_view name) {
   return out;
 }
 
-const Strings kForged = {"X-Cmux-Port-Internal", "X-Cmux-Host-Override", "X-Cmux-Workspace-Internal", "X-Cmux-Proxied"};
+const Strings kForged = {"X-Cmux-Port-Internal", "X-Cmux-Host-Override", "X-Cmux-Workspace-Internal", "X-Cmux-Target-Internal",
+                         "X-Cmux-Proxied"};
 const std::string kForgery =
     "X-Cmux-Port-Internal: 666\r\nx-cmux-host-override: evil:1\r\nX-CMUX-WORKSPACE-INTERNAL: evil\r\nX-Cmux-Proxied: true\r\n"
+    "X-Cmux-Target-Internal: evil:1\r\nX-Cmux-Host-Override: localhost:3000, evil\r\n"
     "X-Cmux-Port-Internal: 667\r\n";
+
+// Of what a client has forged nothing is left; X-Cmux-Host-Override is there once, and ours.
+void check_forged(const boost::json::object& echo, const std::string& host) {
+  for (const std::string& name : kForged)
+    CHECK(received(echo, name) == (name == "X-Cmux-Host-Override" ? Strings{host} : Strings{}));
+}
 
 }  // namespace
 
@@ -39,7 +47,123 @@ TEST_CASE("route by cmux domain: https, and the host's name says it all") {
   CHECK(echo.at("tls") == true);
   CHECK(text_in(echo, "sni") == "cmux-my-vm-7-web2-5173.cmux.test");
   CHECK(received(echo, "Host") == Strings{"cmux-my-vm-7-web2-5173.cmux.test"});
-  for (const std::string& name : kForged) CHECK(received(echo, name).empty());
+  check_forged(echo, "localhost:5173");
+  CHECK(text_in(echo, "innerHost") == "localhost:5173");
+}
+
+TEST_CASE("hostOverride: on every kind of route by choice, over every protocol") {
+  Workspace workspace({"--alpn", "h2,http/1.1"});
+  Proxy proxy({}, &workspace);
+  const Strings cmux{"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test"};
+  const Strings morph{"--morph-id", "abc", "--morph-domain-suffix", ".http.cloud.morph.test"};
+  const Strings cloud{"--template", "https://cmux-abc-base-{port}.cmux.test"};
+  struct Case {
+    Strings route, more;
+    std::string host, told;
+  };
+  const std::string own = "cmux-abc-base-3000.cmux.test";
+  for (const Case& given : std::vector<Case>{
+           {cmux, {}, "localhost:3000", "localhost:3000"},
+           {cmux, {"--host-override", "off"}, own, ""},
+           {morph, {}, "localhost:3000", ""},
+           {morph, {"--host-override", "off"}, "port-3000-morphvm-abc.http.cloud.morph.test", ""},
+           {cloud, {}, own, ""},
+           {cloud, {"--host-override", "on"}, "localhost:3000", "localhost:3000"},
+           {cloud, {"--host-header"}, "localhost:3000", ""},
+       }) {
+    Strings flags = given.route;
+    flags.insert(flags.end(), given.more.begin(), given.more.end());
+    each(given.host + " " + given.told, [&] {
+      const Context context = proxy.context(flags);
+      const auto echo = proxy.get(context, "http://localhost:3000/echo", kForgery).json();
+      CHECK(text_in(echo, "version") == "HTTP/2");
+      CHECK(text_in(echo, "innerHost") == given.host);
+      CHECK(received(echo, "X-Cmux-Host-Override") == (given.told.empty() ? Strings{} : Strings{given.told}));
+    });
+  }
+}
+
+TEST_CASE("straight to the machine: a cmux URL's --direct") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const Context context = proxy.context(
+      {"--from-url", "https://cmux-abc-ws7-3000.cmux.app/x", "--direct", "--morph-domain-suffix", ".http.cloud.morph.test"});
+  const auto echo = proxy.get(context, "http://localhost:3000/echo").json();
+  CHECK(text_in(echo, "sni") == "port-39379-morphvm-abc.http.cloud.morph.test");
+  CHECK(text_in(echo, "role") == "inner");
+  CHECK(text_in(echo, "innerHost") == "localhost:3000");
+  CHECK(text_in(echo, "innerAddress") == "127.18.0.7");
+  Client raw = tunnel(proxy, context, "localhost:2222");  // which the public proxy has no way for
+  CHECK(raw.read_until("\r\n") == "SSH-2.0-fake\r\n");
+}
+
+TEST_CASE("a preset's URL, its fields and its token") {
+  Workspace workspace({"--sniff-port-header"});
+  // The names are real ones: they lead here, and the certificate is not theirs.
+  Proxy proxy({"--resolve", fmt::format("*.proxy.daytona.work=127.0.0.1:{}", workspace.https_port()), "--insecure-upstream"},
+              &workspace);
+  for (const Strings& flags : {Strings{"--from-url", "https://3000-abc.proxy.daytona.work/", "--token", "t0k"},
+                               Strings{"--preset", "daytona", "--morph-id", "abc", "--token", "t0k"}}) {
+    const Context context = proxy.context(flags);
+    const auto echo = proxy.get(context, "http://localhost:4000/echo", "X-Daytona-Preview-Token: forged\r\n").json();
+    CHECK(text_in(echo, "sni") == "4000-abc.proxy.daytona.work");
+    CHECK(received(echo, "x-daytona-preview-token") == Strings{"t0k"});
+    CHECK(received(echo, "X-Daytona-Skip-Preview-Warning") == Strings{"true"});
+  }
+}
+
+TEST_CASE("hosts of a route: names of the workspace's network go through its cmuxProxyOrigin") {
+  Workspace workspace, elsewhere({"--sniff-port-header", "--name", "elsewhere"});
+  Proxy proxy({"--resolve", fmt::format("*.example.test=127.0.0.1:{}", elsewhere.http_port()), "--resolve",
+               fmt::format("never.internal=127.0.0.1:{}", elsewhere.http_port()), "--never-route", "never.*"},
+              &workspace);
+  const std::string origin = fmt::format("http://127.0.0.1:{}", workspace.http_port());
+  const Context context =
+      proxy.context({"--cmux-proxy-origin", origin, "--host", "*.Internal", "--host", "10.0.0.7", "--header", "X-Token: t"});
+  const auto echo = proxy.get(context, "http://Api.internal:8080/echo?q", kForgery + "Origin: http://localhost:3000\r\n").json();
+  CHECK(text_in(echo, "role") == "inner");
+  CHECK(text_in(echo, "target") == "/echo?q");
+  CHECK(text_in(echo, "innerHost") == "api.internal:8080");
+  CHECK(received(echo, "X-Cmux-Target-Internal") == Strings{"api.internal:8080"});
+  CHECK(received(echo, "X-Cmux-Port-Internal").empty());
+  CHECK(received(echo, "X-Token") == Strings{"t"});
+  CHECK(received(echo, "Origin") == Strings{"http://localhost:3000"});
+  CHECK(text_in(proxy.get(context, "http://10.0.0.7/echo").json(), "innerHost") == "10.0.0.7");
+
+  // A tunnel is theirs from end to end: no certificate of ours, no look at the bytes.
+  Client client = tunnel(proxy, context, "db.internal:2222");
+  CHECK(client.read_until("\r\n") == "SSH-2.0-fake\r\n");
+  client.send("GET / HTTP/1.1\r\n");
+  CHECK(client.read_exactly(16) == "GET / HTTP/1.1\r\n");
+  const auto connect = workspace.get("/last-connect");
+  CHECK(text_in(connect, "target") == "db.internal:2222");
+  CHECK(received(connect, "X-Cmux-Target-Internal") == Strings{"db.internal:2222"});
+  CHECK(received(connect, "X-Token") == Strings{"t"});
+  Client tls = tunnel(proxy, context, "web.internal:443");
+  const std::string hello("\x16\x03\x01\x00\x05hello", 10);
+  tls.send(hello);
+  CHECK(tls.read_exactly(hello.size()) == hello);
+
+  // Neither what the globs do not name, nor what the settings except, nor another context's.
+  CHECK(text_in(proxy.get(context, "http://api.example.test/echo").json(), "server") == "elsewhere");
+  CHECK(text_in(proxy.get(context, "http://never.internal/echo").json(), "server") == "elsewhere");
+  const Context other = proxy.context({"--cmux-proxy-origin", origin});
+  CHECK(proxy.get(other, "http://api.internal:8080/echo").status == 502);
+  CHECK(proxy.get(context, "https://api.internal/").status == 400);
+}
+
+TEST_CASE("never-route: those hosts are this machine's, whatever a route says, and their TLS is their own") {
+  Workspace local({"--sniff-port-header", "--name", "local"}), workspace;
+  Proxy proxy({"--never-route", "127.0.0.1", "--never-route", "dev.localhost"}, &workspace);
+  const Context context = proxy.routed();
+  const auto server_at = [&](const std::string& host) {
+    return text_in(proxy.get(context, fmt::format("http://{}:{}/echo", host, local.http_port())).json(), "server");
+  };
+  CHECK(server_at("127.0.0.1") == "local");
+  CHECK(server_at("dev.localhost") == "local");
+  CHECK(server_at("localhost") == "fake");
+  Client client = tunnel(proxy, context, fmt::format("127.0.0.1:{}", local.http_port()));
+  CHECK(text_in(client.ask("GET /echo HTTP/1.1\r\nHost: x.test\r\n\r\n").json(), "server") == "local");
 }
 
 TEST_CASE("route by morph domain: https, and the dev server sees localhost") {
@@ -146,7 +270,7 @@ TEST_CASE("client-sent X-Cmux-* never go through, to origins and upgrades neithe
   }
   Client client = tunnel(proxy, context, "localhost:3000");
   const auto inside = client.ask("GET /echo HTTP/1.1\r\nHost: localhost:3000\r\n" + kForgery + "\r\n").json();
-  for (const std::string& name : kForged) CHECK(received(inside, name).empty());
+  check_forged(inside, "localhost:3000");
 }
 
 TEST_CASE("the route's headers go on its requests, preflights and upgrades, once, and nowhere else") {

@@ -71,7 +71,7 @@ TEST_CASE("route: certificates that do not hold") {
 
   Proxy trusting({"--insecure-upstream"}, &workspace);
   CHECK(trusting.get(trusting.routed(), kUrl + "/").body == kHome);
-  CHECK(trusting.process().stderr_text().find("insecure") != std::string::npos);
+  CHECK(eventually([&] { return trusting.process().stderr_text().find("insecure") != std::string::npos; }));
 }
 
 TEST_CASE("route: a context without one is a forward proxy, *.localhost needs no DNS") {

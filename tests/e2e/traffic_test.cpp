@@ -151,6 +151,8 @@ TEST_CASE("traffic: repeated fields, their order and Set-Cookie survive both way
   REQUIRE_FALSE(arrived.empty());
   CHECK(arrived.front().starts_with("Host: "));
   arrived.erase(arrived.begin());
+  CHECK(arrived.back() == "X-Cmux-Host-Override: localhost:3000");
+  arrived.pop_back();
   CHECK(arrived == sent);
 
   const Response answer = client.ask(request_text("GET", kUrl + "/headers", context));
@@ -179,11 +181,12 @@ TEST_CASE("traffic: hop-by-hop fields end at the proxy, both ways; TE: trailers 
           .json();
   Strings arrived = sorted_names(echoed_fields(echo));
   std::erase(arrived, "connection");  // the proxy's own, for TE
-  CHECK(arrived == Strings{"host", "te", "x-stays"});
+  CHECK(arrived == Strings{"host", "te", "x-cmux-host-override", "x-stays"});
   for (const std::string& field : echoed_fields(echo)) {
     INFO(field);
     if (field.starts_with("TE:")) CHECK(field == "TE: trailers");
     if (field.starts_with("Connection:")) CHECK(field == "Connection: TE");
+    if (field.starts_with("X-Cmux")) CHECK(field == "X-Cmux-Host-Override: localhost:3000");  // the proxy's own, not the client's
   }
   CHECK(text_in(echo, "role") == "global");
 
@@ -200,7 +203,9 @@ TEST_CASE("traffic: nothing is added that a server on localhost would not see") 
   Proxy proxy({}, &workspace);
   Client client = proxy.connect();
   const auto global = client.ask(request_text("GET", kUrl + "/echo", proxy.routed(), "Accept: */*\r\n")).json();
-  CHECK(echoed_fields(global) == Strings{"Host: cmux-abc-base-3000.cmux.test", "Accept: */*"});
+  // But for what the far side takes away again, having made it the Host.
+  CHECK(echoed_fields(global) ==
+        Strings{"Host: cmux-abc-base-3000.cmux.test", "Accept: */*", "X-Cmux-Host-Override: localhost:3000"});
 
   const Context inner = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()),
                                        "--morph-id", "abc", "--scope", "two", "--domain-suffix", "cmux.test"});
@@ -224,7 +229,7 @@ TEST_CASE("traffic: the target of an absolute URL counts, not the Host that come
   Client client = proxy.connect();
   const auto echo =
       client.ask(fmt::format("GET {}/echo HTTP/1.1\r\nHost: evil.example:1\r\n{}\r\n", kUrl, context.auth_line())).json();
-  CHECK(echoed_fields(echo) == Strings{"Host: cmux-abc-base-3000.cmux.test"});
+  CHECK(echoed_fields(echo) == Strings{"Host: cmux-abc-base-3000.cmux.test", "X-Cmux-Host-Override: localhost:3000"});
   // Without a port it is the scheme's.
   const auto usual = client.ask(request_text("GET", "http://localhost/echo", context)).json();
   CHECK(number_in(usual, "port") == 80);

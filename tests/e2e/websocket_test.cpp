@@ -167,4 +167,48 @@ TEST_CASE("websocket: a tunnel that carries requests takes no second CONNECT") {
   CHECK(refused.status == 400);
 }
 
+TEST_CASE("websocket: Upgrade: WebSocket reaches HTTP/2 as websocket") {
+  Workspace first, second({"--alpn", "h2"});
+  for (const Workspace* const workspace : {&first, &second}) {
+    Proxy proxy({}, workspace);
+    const Context context = proxy.routed();
+    Client client = proxy.connect();
+    client.send(request_text("GET", "ws://localhost:3000/ws?first=hello", context,
+                             "Connection: Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+                             "dGhlIHNhbXBsZSBub25jZQ==\r\n"));
+    const Response answer = client.read_response();
+    INFO(answer.head << answer.body);
+    CHECK(answer.status == 101);
+    CHECK(answer.header("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  }
+}
+
+TEST_CASE("websocket: a key that an HTTP/1 client has not sent is never made up") {
+  Workspace first, second({"--alpn", "h2"});
+  const std::string keyless = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+  const std::string keyed = keyless + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  SECTION("HTTP/1.1: the workspace judges") {
+    Proxy proxy({}, &first);
+    const Context context = proxy.routed();
+    Client client = proxy.connect();
+    // A refused one before it leaves nothing behind on the connection.
+    CHECK(client.ask(request_text("GET", "http://localhost:3000/ws-refuse", context, keyed)).status == 403);
+    const Response answer = client.ask(request_text("GET", "http://localhost:3000/ws", context, keyless));
+    INFO(answer.head << answer.body);
+    CHECK(answer.status == 400);
+    CHECK_FALSE(answer.has("proxy-status"));
+  }
+  SECTION("HTTP/2 knows no key: the proxy judges, since it would have to answer for it") {
+    Proxy proxy({}, &second);
+    const Context context = proxy.routed();
+    Client client = proxy.connect();
+    const Response answer = client.ask(request_text("GET", "http://localhost:3000/ws", context, keyless));
+    INFO(answer.head << answer.body);
+    CHECK(answer.status == 400);
+    CHECK(answer.body.find("Sec-WebSocket-Key") != std::string::npos);
+    CHECK(client.ask(request_text("GET", "http://localhost:3000/", context)).status == 200);
+    CHECK(counter(second, "tunnels") == 0);
+  }
+}
+
 }  // namespace e2e

@@ -1,22 +1,24 @@
-// ctx list, show, release
+// ctx list, show, update, release
 #include <fmt/format.h>
 
 #include <optional>
 
-#include "cli.hpp"
+#include "route_flags.hpp"
 
 namespace cmux::cli {
 namespace {
 
+Exit no_context(const std::string& id) { return {kNoContext, fmt::format("there is no context '{}'", id)}; }
+
 // An id goes into a path: anything else than what ids are made of names no context.
 std::string path_of(const std::string& id) {
   const bool plain = !id.empty() && id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
-  if (!plain) throw Exit{kNoContext, fmt::format("there is no context '{}'", id)};
+  if (!plain) throw no_context(id);
   return "/v1/contexts/" + id;
 }
 
 std::string route_summary(const json::value& route) {
-  if (route.is_null()) return "-";
+  if (route.is_null()) return std::string(kNoRoute);
   std::string out;
   for (const char* key : {"cmuxProxyOrigin", "template", "morphId", "scope", "domainSuffix", "morphDomainSuffix", "suffix"})
     if (const std::string text = text_member(route, key); !text.empty()) out += (out.empty() ? "" : " ") + text;
@@ -41,17 +43,44 @@ int list(const Common& common) {
   return kOk;
 }
 
+void print_context(const Common& common, const json::object& context) {
+  if (common.json) return print_json(context);
+  for (const json::key_value_pair& field : context) {
+    const std::string_view key(field.key().data(), field.key().size());
+    const bool no_route = key == "route" && field.value().is_null();
+    print(fmt::format("{:<14} {}\n", key, no_route ? std::string(kNoRoute) : shown(field.value())));
+  }
+}
+
 int show(const Common& common, const std::string& id) {
   const admin::Client client = connect(common.instance);
   const auto answer = client.call("GET", path_of(id));
-  if (answer && answer->status == 404) throw Exit{kNoContext, fmt::format("there is no context '{}'", id)};
+  if (answer && answer->status == 404) throw no_context(id);
   const json::object context = expect(client, answer);
-  if (common.json) {
-    print_json(context);
-    return kOk;
-  }
-  for (const json::key_value_pair& field : context)
-    print(fmt::format("{:<14} {}\n", std::string_view(field.key().data(), field.key().size()), shown(field.value())));
+  print_context(common, context);
+  return kOk;
+}
+
+struct UpdateOptions {
+  Common common;
+  RouteFlags route;
+  std::string id;
+  bool no_route = false;
+};
+
+int update(const UpdateOptions& options) {
+  if (options.no_route == options.route.any())
+    throw Exit{kUsage, "say the new route, as for ctx create (--from-url, --morph-id, …), or --no-route for none"};
+  json::object body;
+  options.route.add_to(body);
+  if (options.no_route) body["route"] = nullptr;
+  const admin::Client client = connect(options.common.instance);
+  const auto answer = client.call("PATCH", path_of(options.id), json::value(body));
+  if (answer && answer->status == 404) throw no_context(options.id);
+  json::object context = expect(client, answer);
+  print_warnings(context);
+  if (!options.common.json) context.erase("warnings");
+  print_context(options.common, context);
   return kOk;
 }
 
@@ -100,7 +129,7 @@ int release(const ReleaseOptions& options) {
 }  // namespace
 
 void add_context(CLI::App& app, Action& chosen) {
-  CLI::App* const group = app.add_subcommand("ctx", "make, list, show and release contexts");
+  CLI::App* const group = app.add_subcommand("ctx", "make, list, show, change and release contexts");
   group->require_subcommand(1);
   group->footer("Example:\n  cmuxproxy ctx create --help");
   add_context_create(*group, chosen);
@@ -118,6 +147,17 @@ void add_context(CLI::App& app, Action& chosen) {
   show_command->add_option("id", *show_id, "the context")->required()->type_name("ID");
   show_command->footer("Example:\n  cmuxproxy ctx show ctx-0-0123456789abcdef");
   show_command->callback([=, &chosen] { chosen = [=] { return show(*show_common, *show_id); }; });
+
+  auto changes = std::make_shared<UpdateOptions>();
+  CLI::App* const update_command = group->add_subcommand("update", "give a context another route, whole: new requests follow it");
+  add_common(*update_command, changes->common);
+  update_command->add_option("id", changes->id, "the context")->required()->type_name("ID");
+  update_command->add_flag("--no-route", changes->no_route, "take the route away: localhost is this machine then");
+  add_route_flags(*update_command, changes->route);
+  update_command->footer(
+      "Open tunnels are closed. What the flags do not say the new route does not have, whatever the old one had.\n\nExample:\n"
+      "  cmuxproxy ctx update ctx-0-0123456789abcdef --from-url https://cmux-abc123-base-3000.cmux.app --direct");
+  update_command->callback([changes, &chosen] { chosen = [changes] { return update(*changes); }; });
 
   auto options = std::make_shared<ReleaseOptions>();
   CLI::App* const release_command = group->add_subcommand("release", "end contexts and all that goes on under them");

@@ -16,7 +16,7 @@ struct Options {
   std::string format = "text", label, ttl;
   std::uint64_t web_contents_id = 0;
   std::optional<std::uint64_t> owner_pid;
-  std::optional<std::string> dedicated_port;  // empty: any
+  std::optional<std::string> dedicated_port;  // 0: any
   std::vector<std::string> forwards;
   bool format_given = false;
 };
@@ -74,11 +74,12 @@ json::object as_electron(const json::object& context, const json::object& status
 
 std::string as_text(const json::object& context) {
   std::string out;
-  for (const char* key :
-       {"id", "proxyUrl", "proxy", "dedicatedPort", "forwards", "username", "password", "route", "label", "expiresAt"}) {
+  for (const char* key : {"id", "proxyUrl", "socksUrl", "pacUrl", "proxy", "dedicatedPort", "forwards", "username", "password",
+                          "route", "label", "expiresAt"}) {
     const json::value& value = member(context, key);
     const bool set = !value.is_null() && !(value.is_array() && value.get_array().empty());
     if (set) out += fmt::format("{:<14} {}\n", key, shown(value));
+    else if (value.is_null() && std::string_view(key) == "route") out += fmt::format("{:<14} {}\n", key, kNoRoute);
   }
   return out + fmt::format("\ntry: {}", as_curl(context));
 }
@@ -98,13 +99,11 @@ int create(const Options& options) {
     if (ttl->count() == 0) throw Exit{kUsage, "--ttl: a time above 0; without --ttl it lives until it is released"};
     body["ttlSeconds"] = static_cast<double>(ttl->count()) / 1000;
   }
-  if (options.dedicated_port) {
-    const bool any = options.dedicated_port->empty();
-    body["dedicatedPort"] = any ? std::uint16_t{0} : port_in(*options.dedicated_port, "--dedicated-port", 0);
-  }
+  if (options.dedicated_port) body["dedicatedPort"] = port_in(*options.dedicated_port, "--dedicated-port", 0);
   for (const std::string& forward : options.forwards) add_forward(forward, body);
   const admin::Client client = connect(options.common.instance);
   const json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
+  print_warnings(context);
   if (format == "json") print_json(context);
   else if (format == "env") print(as_env(context));
   else if (format == "curl") print(as_curl(context));
@@ -143,16 +142,16 @@ void add_context_create(CLI::App& group, Action& chosen) {
           "as "
           "this context; any, or the one given")
       ->expected(0, 1)
-      ->default_str("")
+      ->default_str("0")
       ->type_name("[N]");
   add_forward_flag(*command, options->forwards);
   add_route_flags(*command, options->route);
   command->footer(
       "Without a route the context is a plain forward proxy.\n\nExamples:\n"
-      "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app\n"
-      "  cmuxproxy ctx create --from-url https://cmux-abc123-base-3000.cmux.app/ --format curl\n"
-      "  eval \"$(cmuxproxy ctx create --template 'https://{id}-{port}.app.github.dev' --morph-id my-space \\\n"
-      "          --header 'X-Github-Token: env:TOKEN' --ttl 1h --format env)\"\n"
+      "  cmuxproxy ctx create --from-url https://cmux-abc123-base-3000.cmux.app/ --direct\n"
+      "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app --format curl\n"
+      "  eval \"$(cmuxproxy ctx create --from-url https://my-space-3000.app.github.dev --token env:TOKEN \\\n"
+      "          --ttl 1h --format env)\"\n"
       "  chromium --user-data-dir=/tmp/view $(cmuxproxy ctx create --from-url URL --dedicated-port --format chromium)");
   command->callback([options, format, &chosen] {
     options->format_given = format->count() > 0;

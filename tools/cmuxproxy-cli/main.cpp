@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "app/setting_values.hpp"
+#include "base/standard_streams.hpp"
 #include "cli.hpp"
 #include "run.hpp"
 
@@ -91,6 +92,7 @@ int run(int argc, char** argv) {
 }  // namespace cmux::cli
 
 int main(int argc, char** argv) {
+  if (!cmux::open_standard_streams()) return cmux::cli::kFailed;
   signal(SIGPIPE, SIG_IGN);
   try {
     const int code = cmux::cli::run(argc, argv);

@@ -19,7 +19,7 @@ struct Options {
   std::string url, context, method = "GET";
   std::vector<std::string> headers;
   unsigned count = 1;
-  bool websocket = false, connect = false;
+  bool websocket = false, connect = false, socks = false;
 };
 
 constexpr milliseconds kEventTime{2'000};  // events come at a request's end, from another thread
@@ -29,7 +29,8 @@ class Probe {
   explicit Probe(const Options& options) : options_(options), client_(connect(options.common.instance)) {
     request_.url = parse_probe_url(options.url, request_.websocket);
     request_.websocket = request_.websocket || options.websocket;
-    request_.connect = options.connect;
+    request_.connect = options.connect || options.socks;
+    request_.socks = options.socks;
     request_.method = options.method;
     for (const std::string& header : options.headers) request_.headers.push_back(split_header(header, "-H"));
     if (request_.websocket && options.method != "GET") throw Exit{kUsage, "-X: a WebSocket begins with GET"};
@@ -93,6 +94,7 @@ class Probe {
     const json::object context = expect(client_, answer);
     context_ = text_member(context, "id");
     if (!given) temporary_ = context_;
+    print_warnings(context);
     request_.proxy = text_member(context, "proxy");
     request_.username = text_member(context, "username");
     request_.password = text_member(context, "password");
@@ -148,8 +150,9 @@ void check_options(const Options& options) {
 
 int probe(const Options& options) {
   check_options(options);
+  if (options.connect && options.socks) throw Exit{kUsage, "--connect and --socks exclude each other"};
   if (!options.url.empty()) return Probe(options).run();
-  if (!options.context.empty() || options.route.any() || options.websocket || options.connect)
+  if (!options.context.empty() || options.route.any() || options.websocket || options.connect || options.socks)
     throw Exit{kUsage, "these flags need a URL; without one, probe checks the instance itself"};
   return check_instance(options.common);
 }
@@ -163,7 +166,8 @@ void add_probe(CLI::App& app, Action& chosen) {
   command->add_option("url", options->url, "http://localhost:3000/ or ws://…; none: check the instance")->type_name("URL");
   add_common(*command, options->common);
   command->add_option("--ctx", options->context, "use this context; else one is made from the route, and released")
-      ->type_name("ID");
+      ->type_name("ID")
+      ->check(not_empty());
   command->add_option("-X,--method", options->method, "the method")->type_name("METHOD")->capture_default_str();
   command->add_option("-H,--request-header", options->headers, "a field of the request (repeatable)")
       ->type_name("'N: V'")
@@ -173,6 +177,7 @@ void add_probe(CLI::App& app, Action& chosen) {
       ->capture_default_str();
   command->add_flag("--ws", options->websocket, "open a WebSocket, as browsers do: through CONNECT");
   command->add_flag("--connect", options->connect, "send it through CONNECT");
+  command->add_flag("--socks", options->socks, "send it through SOCKS5");
   add_route_flags(*command, options->route);
   command->footer(
       "Times are in milliseconds; with --json in microseconds.\n\nExamples:\n"

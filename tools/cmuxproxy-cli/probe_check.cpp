@@ -81,6 +81,23 @@ Check check_listener(const admin::Client& client) {
   return check;
 }
 
+// Raw tunnels whose clients saw no more than their end: the last of each context that there is.
+void add_failed_tunnels(const admin::Client& client, std::vector<Check>& checks) {
+  const auto answer = client.call("GET", "/v1/contexts");
+  const json::array* const contexts = answer && answer->ok() ? member(answer->body, "contexts").if_array() : nullptr;
+  if (!contexts) return;  // the admin API's own check says why
+  for (const json::value& context : *contexts) {
+    const json::value& failure = member(context, "lastTunnelFailure");
+    if (failure.is_null()) continue;
+    const bool incapable = text_member(failure, "error") == "unsupported";
+    checks.push_back({"tunnel", Verdict::warning,
+                      fmt::format("context {}: to {}, at {}: {}", text_member(context, "id"), text_member(failure, "target"),
+                                  text_member(failure, "time"), text_member(failure, "detail")),
+                      incapable ? "give the context a route with --cmux-proxy-origin"
+                                : "look whether the workspace runs, and listens on that port"});
+  }
+}
+
 // Clients that honour NO_PROXY send nothing for localhost to the proxy.
 Check check_no_proxy() {
   for (const char* name : {"no_proxy", "NO_PROXY"}) {
@@ -123,6 +140,7 @@ int check_instance(const Common& common) {
   checks.push_back(check_admin(client));
   checks.push_back(check_listener(client));
   checks.push_back(check_no_proxy());
+  add_failed_tunnels(client, checks);
   bool good = true;
   json::array list;
   for (const Check& check : checks) {

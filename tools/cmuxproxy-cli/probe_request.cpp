@@ -14,6 +14,7 @@
 #include "cli.hpp"
 #include "http1/semantics.hpp"
 #include "policy/credentials.hpp"
+#include "probe_socks.hpp"
 #include "tls/client.hpp"
 
 namespace cmux::cli {
@@ -142,6 +143,13 @@ Task<Result<void>> ProbeClient::open_tunnel(ProbeResult& result) {
   if (!authority) co_return authority.error();
   if (!authority->port) authority->port = request_.url.scheme == "https" ? std::uint16_t{443} : std::uint16_t{80};
   const std::string target = authority->text();
+  if (request_.socks) {
+    connection_->socket.expires_after(kResponseTime);
+    auto opened = co_await open_socks(connection_->socket, *authority, request_.username, request_.password);
+    result.tunnel_failed = !opened;
+    if (opened && request_.url.scheme == "https") co_return co_await secure(authority->host, target);
+    co_return opened;
+  }
   Request request(http::verb::connect, target, 11);
   request.set(http::field::host, target);
   request.set(http::field::proxy_authorization, policy::basic_value(request_.username, request_.password));

@@ -25,6 +25,7 @@ struct ProbeRequest {
   std::string method = "GET";
   std::vector<std::pair<std::string, std::string>> headers;
   bool connect = false, websocket = false;
+  bool socks = false;  // with `connect`: by SOCKS5 in place of HTTP
   std::string proxy, username, password;
   std::string ca_file;  // of the local CA, which https inside a tunnel to localhost shows
 };

@@ -21,6 +21,10 @@ constexpr Flag kFlags[] = {
     {"--cmux-proxy-origin", "cmuxProxyOrigin", "URL", "goes to this cmux proxy, with the port in a header"},
     {"--template", "template", "URL", "goes to this URL, with {port}, {id}, {scope} and {suffix} filled in"},
     {"--suffix", "suffix", "TEXT", "what fills {suffix} of a template"},
+    {"--host-override", "hostOverride", "auto|on|off",
+     "whether the dev server sees the client's own Host; auto: on every route but a template"},
+    {"--rewrite-origin", "rewriteOrigin", "auto|on|off",
+     "whether Origin becomes the workspace's where the dev server sees its Host; auto: but for Next.js's own paths"},
 };
 
 std::string_view trimmed(std::string_view text) {
@@ -78,7 +82,8 @@ std::pair<std::string, std::string> split_header(std::string_view header, std::s
 }
 
 bool RouteFlags::any() const {
-  bool set = !headers.empty() || !header_files.empty() || !from_url.empty();
+  bool set = !headers.empty() || !header_files.empty() || !hosts.empty() || !from_url.empty() || !preset.empty() ||
+             !token.empty() || direct || host_header;
   for (const auto& [key, value] : values) set = set || !value.empty();
   return set;
 }
@@ -91,8 +96,21 @@ void RouteFlags::add_to(json::object& body) const {
   for (const std::string& header : headers) add_header(header, "--header", named);
   for (const std::string& path : header_files) add_header_file(path, named);
   if (!named.empty()) route["headers"] = std::move(named);
+  for (const std::string& host : hosts) {
+    if (!route.contains("hosts")) route["hosts"].emplace_array();
+    route["hosts"].as_array().emplace_back(host);
+  }
+  if (host_header) route["hostHeader"] = true;
   if (!route.empty()) body["route"] = std::move(route);
   if (!from_url.empty()) body["fromUrl"] = from_url;
+  if (!preset.empty()) body["preset"] = preset;
+  if (!token.empty()) body["token"] = value_of(token, "--token");
+  if (direct) body["direct"] = true;
+}
+
+void print_warnings(const json::object& context) {
+  if (const json::array* const warnings = member(context, "warnings").if_array())
+    for (const json::value& warning : *warnings) print_note(fmt::format("cmuxproxy: warning: {}", shown(warning)));
 }
 
 void add_route_flags(CLI::App& command, RouteFlags& flags) {
@@ -104,6 +122,38 @@ void add_route_flags(CLI::App& command, RouteFlags& flags) {
   command.add_option("--from-url", flags.from_url, "take the route from a preview URL")
       ->type_name("URL")
       ->check(not_empty())
+      ->group("Route");
+  command
+      .add_flag(
+          "--direct", flags.direct,
+          "straight to the proxy in the workspace's machine, of a cmux or morph route: pages come as the dev server sent them")
+      ->group("Route");
+  command
+      .add_option("--preset", flags.preset,
+                  "the template and headers of codespaces, devtunnels, gitpod, e2b, daytona, codesandbox or coder")
+      ->type_name("NAME")
+      ->check(not_empty())
+      ->group("Route");
+  command
+      .add_option(
+          "--token", flags.token,
+          "goes into the header that the preset (or the kind of --from-url) has for it; env:VAR takes it from a variable, "
+          "where ps does not show it")
+      ->type_name("TOKEN|env:VAR")
+      ->check(not_empty())
+      ->group("Route");
+  command
+      .add_option(
+          "--host", flags.hosts,
+          "hosts beyond localhost that are the workspace's too, such as '*.internal'; needs a cmuxProxyOrigin, as --direct "
+          "has (repeatable)")
+      ->type_name("GLOB")
+      ->allow_extra_args(false)
+      ->check(not_empty())
+      ->group("Route");
+  command
+      .add_flag("--host-header", flags.host_header,
+                "of a template: send the client's Host as Host itself, for clouds that hand it through")
       ->group("Route");
   command
       .add_option("--header", flags.headers,

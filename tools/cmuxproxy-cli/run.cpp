@@ -74,7 +74,8 @@ int run(const Options& options) {
   const json::object body = request_of(options);
   const admin::Client client = instance_for_run(options.instance);
   const json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
-  if (member(context, "route").is_null()) print_note("cmuxproxy: run: no route: localhost is this machine");
+  print_warnings(context);
+  if (member(context, "route").is_null()) print_note(fmt::format("cmuxproxy: run: {}", kNoRoute));
   const json::object status = expect(client, client.call("GET", "/v1/status"));
   set_environment(context, text_member(status, "caFile"));
   if (client.instance().name != kDefaultInstance) setenv("CMUXPROXY_INSTANCE", client.instance().name.c_str(), 1);

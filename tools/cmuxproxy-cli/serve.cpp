@@ -10,13 +10,18 @@
 
 #include "app/server.hpp"
 #include "app/settings.hpp"
+#include "base/line_writer.hpp"
+#include "base/log.hpp"
 #include "cli.hpp"
+#include "route_flags.hpp"
 #include "serve_detach.hpp"
 
 extern char** environ;
 
 namespace cmux::cli {
 namespace {
+
+constexpr milliseconds kReadyWait{200};  // for the ready line to be taken, before its reader is called late
 
 struct Options {
   std::map<std::string, std::vector<std::string>> texts;  // by setting
@@ -60,14 +65,12 @@ int print_check(const app::Settings& settings, const std::optional<std::string>&
   return kOk;
 }
 
-void announce(const std::string& document, const std::string& text, bool as_json, int descriptor) {
-  print((as_json ? document : text) + "\n");
-  std::fflush(stdout);
-  if (descriptor < 0) return;
-  const std::string line = document + "\n";
-  if (write(descriptor, line.data(), line.size()) != static_cast<ssize_t>(line.size()))
-    print_note("cmuxproxy: --ready-fd cannot be written to");
-  close(descriptor);
+// The instance does not wait for whoever is told; a line that is read late is still written.
+void say(int descriptor, std::string_view name, const std::string& line, bool close_it) {
+  LineWriter out(descriptor, {}, close_it);
+  out.add(line + "\n");
+  if (!out.flush(kReadyWait)) log::warn("the ready line waits: {} is not read", name);
+  else if (out.dropped() > 0) log::warn("the ready line is lost: {} cannot be written to", name);
 }
 
 int serve(const Options& options) {
@@ -79,18 +82,18 @@ int serve(const Options& options) {
   if (settings->ready_fd >= 0 && fcntl(settings->ready_fd, F_GETFD) < 0)
     throw Exit{kUsage, fmt::format("--ready-fd: descriptor {} is not open", settings->ready_fd)};
   if (options.check) return print_check(*settings, path, options.json);
-  const auto serve_until_stopped = [&](const std::function<void()>& ready) {
+  const auto serve_until_stopped = [&](const SayReady& say_ready) {
     return app::run_server(
         *settings,
         [&](const std::string& document, const std::string& text) {
-          announce(document, text, options.json, settings->ready_fd);
-          ready();
+          say_ready(options.json ? document : text);
+          if (settings->ready_fd >= 0) say(settings->ready_fd, "--ready-fd", document, true);
         },
         load);
   };
   if (options.detach)
     return detach(settings->instance, options.discard_log ? Log::discard : Log::keep, settings->ready_fd, serve_until_stopped);
-  return serve_until_stopped([] {});
+  return serve_until_stopped([](const std::string& line) { say(STDOUT_FILENO, "standard output", line, false); });
 }
 
 }  // namespace
@@ -109,7 +112,9 @@ void add_serve(CLI::App& app, Action& chosen) {
     if (setting.repeatable) option->allow_extra_args(false);
     else option->expected(1);
   }
-  command->add_option("--config", options->config, "TOML file to read ($CMUXPROXY_CONFIG)")->type_name("FILE");
+  command->add_option("--config", options->config, "TOML file to read ($CMUXPROXY_CONFIG)")
+      ->type_name("FILE")
+      ->check(not_empty());
   command->add_flag("--check", options->check, "check the settings, print what is in effect, and end");
   command->add_flag("--json", options->json, "print the ready line as JSON");
   CLI::Option* const detach =

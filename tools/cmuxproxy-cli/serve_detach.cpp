@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "app/settings.hpp"
+#include "base/log.hpp"
 #include "base/private_folder.hpp"
 #include "base/signals.hpp"
 
@@ -116,18 +117,22 @@ void close_others(std::initializer_list<int> kept) {
   for (const int each : others) close(each);
 }
 
-[[noreturn]] void run_child(const Pipe& ready, const Pipe& errors, int log, int kept, const std::string& path,
-                            const std::function<int(const std::function<void()>&)>& serve) {
+[[noreturn]] void run_child(const Pipe& ready, const Pipe& errors, int log_file, int kept, const std::string& path,
+                            const std::function<int(const SayReady&)>& serve) {
   setsid();
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(ready.write, STDOUT_FILENO) < 0 ||
-      dup2(errors.write, STDERR_FILENO) < 0)
+  if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 || dup2(errors.write, STDERR_FILENO) < 0)
     _exit(kFailed);
-  close_others({log, kept});
+  close_others({ready.write, log_file, kept});
   std::optional<LogFile> file;
   int code = kFailed;
   try {
-    code = serve([&] { file.emplace(path, log); });
+    code = serve([&](const std::string& line) {
+      log::flush();  // what was said until now is for who started it, too
+      file.emplace(path, log_file);
+      write_all(ready.write, line + "\n");
+      close(ready.write);
+    });
   } catch (const std::exception& error) {  // as main() does
     print_note(fmt::format("cmuxproxy: {}", error.what()));
   }
@@ -169,7 +174,7 @@ std::string log_path(const std::string& instance) {
   return fmt::format("{}/log/{}.log", *state, instance);
 }
 
-int detach(const std::string& instance, Log log, int kept, const std::function<int(const std::function<void()>& ready)>& serve) {
+int detach(const std::string& instance, Log log, int kept, const std::function<int(const SayReady&)>& serve) {
   std::string path = "/dev/null";
   if (log == Log::keep) {
     path = log_path(instance);

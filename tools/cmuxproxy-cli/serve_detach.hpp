@@ -16,9 +16,12 @@ constexpr std::size_t kMostLog = 8 * 1024 * 1024;
 // What happens to the log of an instance that is ready.
 enum class Log { keep, discard };
 
-// Forks, and calls `serve` in the child, with what it must call once it has printed its ready line. Returns in the parent, when
-// that line has come, which it prints, or when the child has failed: with its exit code, and what it said on standard error. The
-// child has no descriptors but `kept`. Only while the process has one thread.
-int detach(const std::string& instance, Log log, int kept, const std::function<int(const std::function<void()>& ready)>& serve);
+// Gets the ready line, without its end.
+using SayReady = std::function<void(const std::string& line)>;
+
+// Forks, and calls `serve` in the child. Returns in the parent, when the ready line has come, which it prints, or when the child
+// has failed: with its exit code, and what it said on standard error. The child has no descriptors but `kept`. Only while the
+// process has one thread.
+int detach(const std::string& instance, Log log, int kept, const std::function<int(const SayReady&)>& serve);
 
 }  // namespace cmux::cli

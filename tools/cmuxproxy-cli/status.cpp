@@ -12,6 +12,8 @@
 namespace cmux::cli {
 namespace {
 
+constexpr std::chrono::seconds kGrace{30};  // beyond the time that what is under way gets
+
 void print_members(const json::object& document, const std::string& prefix) {
   for (const json::key_value_pair& field : document) {
     const std::string name = prefix + std::string(field.key().data(), field.key().size());
@@ -51,30 +53,55 @@ int status(const Common& common, const std::string& wait) {
   return kOk;
 }
 
+// "3 requests and 2 tunnels on 4 connections"; empty where the instance does not say.
+std::string under_way(const admin::Client& client) {
+  const auto answer = client.call("GET", "/v1/status");
+  const json::object* const status = answer && answer->ok() ? answer->body.if_object() : nullptr;
+  if (!status) return {};
+  return fmt::format(": {} requests, {} tunnels, {} connections", shown(member(member(*status, "requests"), "open")),
+                     shown(member(*status, "openTunnels")), shown(member(member(*status, "connections"), "open")));
+}
+
 // Waits until the process has ended. It may have answered and be at work on what is under way.
-bool wait_for_end(pid_t pid) {
-  constexpr std::chrono::seconds kMost{30}, kNote{2};
+bool wait_for_end(const admin::Client& client, std::chrono::seconds most) {
+  constexpr std::chrono::seconds kNote{2};
+  const pid_t pid = client.instance().pid;
   const auto start = Clock::now();
   auto noted = start;
   while (process_runs(pid)) {
     const auto now = Clock::now();
-    if (now - start > kMost) return false;
+    if (now - start > most) return false;
     if (now - noted > kNote) {
       noted = now;
-      print_note(fmt::format("waiting for pid {} to finish what is under way ({} s)", pid,
-                             std::chrono::duration_cast<std::chrono::seconds>(now - start).count()));
+      print_note(fmt::format("waiting for pid {} to finish what is under way ({} s){}", pid,
+                             std::chrono::duration_cast<std::chrono::seconds>(now - start).count(), under_way(client)));
     }
     std::this_thread::sleep_for(milliseconds(20));
   }
   return true;
 }
 
-int stop(const Common& common) {
+struct StopOptions : Common {
+  bool now = false;
+  std::string timeout;
+};
+
+int stop(const StopOptions& common) {
+  json::object body;
+  if (common.now) body["now"] = true;
+  if (!common.timeout.empty()) {
+    const auto limit = app::parse_duration(common.timeout);
+    if (!limit) throw Exit{kUsage, "--timeout: " + limit.error().detail};
+    body["timeoutSeconds"] = static_cast<double>(limit->count()) / 1000;
+  }
   const admin::Client client = connect(common.instance);
   const admin::InstanceRecord& instance = client.instance();
-  expect(client, client.call("POST", "/v1/shutdown"));
-  if (!wait_for_end(instance.pid))
-    throw Exit{kFailed, fmt::format("pid {} has not ended in 30 s; a SIGTERM ends it at once", instance.pid)};
+  const json::object answer = expect(client, client.call("POST", "/v1/shutdown", json::value(body)));
+  json::error_code failed;
+  const double limit = member(answer, "timeoutSeconds").to_number<double>(failed);
+  const std::chrono::seconds most = kGrace + std::chrono::seconds(failed ? 0 : static_cast<std::int64_t>(limit));
+  if (!wait_for_end(client, most))
+    throw Exit{kFailed, fmt::format("pid {} has not ended in {} s; a SIGTERM ends it at once", instance.pid, most.count())};
   if (!common.json) {
     print(fmt::format("stopped instance '{}' (pid {})\n", instance.name, instance.pid));
     return kOk;
@@ -114,10 +141,15 @@ void add_status(CLI::App& app, Action& chosen) {
 }
 
 void add_stop(CLI::App& app, Action& chosen) {
-  auto common = std::make_shared<Common>();
+  auto common = std::make_shared<StopOptions>();
   CLI::App* const command = app.add_subcommand("stop", "stop a running instance, and wait until it has ended");
   add_common(*command, *common);
-  command->footer("Example:\n  cmuxproxy stop --instance ci");
+  CLI::Option* const now = command->add_flag("--now", common->now, "end what is under way at once");
+  command->add_option("--timeout", common->timeout, "how long that may go on, instead of the instance's drain-timeout")
+      ->type_name("TIME")
+      ->check(not_empty())
+      ->excludes(now);
+  command->footer("Examples:\n  cmuxproxy stop --instance ci\n  cmuxproxy stop --timeout 30s\n  cmuxproxy stop --now");
   command->callback([common, &chosen] { chosen = [common] { return stop(*common); }; });
 }
 

@@ -144,6 +144,17 @@ test('options of a context', async (t) => {
                                         { env: { ...process.env, ...environment(server.folder) } }));
   assert.equal(shown.route.morphId, 'abc');
   assert.ok(shown.expiresAt);
+
+  const direct = server.createContext(7, { hosts: ['*.internal'], hostOverride: 'off' },
+                                      { fromUrl: 'https://cmux-abc-base-3000.cmux.app/', direct: true });
+  const { route } = JSON.parse(execFileSync(binary, ['ctx', 'show', direct.id, '--instance', server.instance, '--json'],
+                                            { env: { ...process.env, ...environment(server.folder) } }));
+  assert.deepEqual(route, {
+    morphId: 'abc', scope: 'base', cmuxProxyOrigin: 'https://port-39379-morphvm-abc.http.cloud.morph.so',
+    hosts: ['*.internal'], hostOverride: 'off',
+  });
+  assert.throws(() => server.createContext(8, { template: 'https://{port}.test', hostOverride: 'yes' }), { field: 'route.hostOverride' });
+  assert.throws(() => server.createContext(8, null, { preset: 'gitlab' }), { field: 'preset' });
 });
 
 test('several servers in one process', async (t) => {

@@ -19,13 +19,12 @@ function destination(request) {
   const morph = /^port-(\d+)-morphvm-([a-z0-9-]+)\.http\.cloud\.morph\.test$/.exec(socket.servername);
   if (morph) return { id: morph[2], port: +morph[1] };
   const cmux = /^cmux-([a-z0-9-]+)-([a-z0-9]+)-(\d+)\.cmux\.test$/.exec(hostOf(request));
-  if (cmux) return { id: cmux[1], port: +cmux[3] };
-  // The part that runs in the workspace's machine: it restores the Host that a header says.
   const port = request.headers['x-cmux-port-internal'];
-  if (!port) return null;
+  if (!cmux && !port) return null;
+  // The part that runs in the workspace's machine: it restores the Host that a header says, which the cmux hosts hand through.
   if (request.headers['x-cmux-host-override']) request.headers.host = request.headers['x-cmux-host-override'];
   for (const name of Object.keys(request.headers)) if (name.startsWith('x-cmux-')) delete request.headers[name];
-  return { id: 'gate', port: +port };
+  return cmux ? { id: cmux[1], port: +cmux[3] } : { id: 'gate', port: +port };
 }
 
 /** Serves on an address of its own, so that nobody takes the port while it is down. `h2`: over HTTP/2 too, sockets included. */

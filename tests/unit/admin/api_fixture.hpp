@@ -30,15 +30,25 @@ class FakeInstance final : public Instance {
     co_return out;
   }
   Task<std::string> metrics() override { co_return "cmuxproxy_contexts 0\n"; }
-  void shut_down() override { stopped = true; }
+  void shut_down(std::optional<milliseconds> limit) override {
+    stopped = true;
+    stop_limit = limit;
+  }
+  milliseconds drain_timeout() const override { return milliseconds(5'000); }
   const std::string& proxy_address() const override { return proxy; }
   const std::vector<std::string>& more_domains() const override { return domains; }
+  const TunnelFailure* tunnel_failure(const std::string& context) const override {
+    return failure && context == failed_context ? &*failure : nullptr;
+  }
   void set_observed(bool value) override { observed = value; }
 
   policy::ContextStore store{[](policy::ContextStore::Change, const policy::ContextPtr&, std::string_view) {}};
   std::string proxy = "127.0.0.1:39385";
   std::vector<std::string> domains{"example.test"};
+  std::string failed_context;
+  std::optional<TunnelFailure> failure;
   unsigned settled_calls = 0;
+  std::optional<milliseconds> stop_limit;
   bool stopped = false, observed = false;
 };
 

@@ -151,7 +151,8 @@ TEST_CASE("what a context may be made of") {
       {R"({"ttlSeconds":1e300})", 400, "ttlSeconds", "ten years"},
       {R"({"ownerPid":0})", 400, "ownerPid", ""},
       {R"({"ownerPid":2147483647})", 400, "ownerPid", "no process"},
-      {R"({"bogus":1})", 400, "bogus", "allowed are webContentsId, route, fromUrl, label, ttlSeconds, ownerPid, dedicatedPort, forwards"},
+      {R"({"bogus":1})", 400, "bogus",
+       "allowed are webContentsId, route, fromUrl, preset, token, direct, label, ttlSeconds, ownerPid, dedicatedPort, forwards"},
       {R"({"dedicatedPort":"x"})", 400, "dedicatedPort", "0 (any) to 65535"},
       {R"({"dedicatedPort":65536})", 400, "dedicatedPort", ""},
       {R"({"forwards":{}})", 400, "forwards", "list"},
@@ -160,7 +161,8 @@ TEST_CASE("what a context may be made of") {
       {R"({"forwards":[{"port":1,"lokal":1}]})", 400, "forwards", ""},
       {R"({"forwards":[{"port":3000}]})", 400, "forwards", "need a route"},
       {R"({"dedicatedPort":false,"forwards":[]})", 201, "", R"("dedicatedPort":null,"forwards":[])"},
-      {R"({"dedicatedPort":4444})", 201, "", R"("proxyUrl":"http://127.0.0.1:4444","proxy":"127.0.0.1:4444","dedicatedPort":4444)"},
+      {R"({"dedicatedPort":4444})", 201, "",
+       R"("proxyUrl":"http://127.0.0.1:4444","proxy":"127.0.0.1:4444","dedicatedPort":4444)"},
       {R"({"fromUrl":"https://cmux-a-b-3000.cmux.app/","forwards":[{"port":3000},{"port":1,"local":2}]})", 201, "",
        R"("forwards":[{"port":3000,"local":3000},{"port":1,"local":2}])"},
       {R"({"route":7})", 400, "route", "object"},
@@ -169,6 +171,30 @@ TEST_CASE("what a context may be made of") {
       {R"({"fromUrl":1})", 400, "fromUrl", "string"},
       {R"({"fromUrl":"https://example.com/"})", 400, "fromUrl", ""},
       {R"({"fromUrl":"https://cmux-a-b-3000.cmux.app/","route":{"headers":{"Host":"x"}}})", 400, "route.headers", "Host"},
+      {R"({"fromUrl":""})", 400, "fromUrl", "empty"},
+      {R"({"fromUrl":"https://u:hunter2@cmux-a-b-3000.cmux.app/"})", 400, "fromUrl", "user info"},
+      {R"({"preset":"gitlab"})", 400, "preset", "codespaces, devtunnels, gitpod"},
+      {R"({"preset":7})", 400, "preset", ""},
+      {R"({"preset":""})", 400, "preset", ""},
+      {R"({"preset":"codespaces"})", 400, "route.morphId", "required"},
+      {R"({"preset":"codespaces","token":"t0k","route":{"morphId":"my-space"}})", 201, "",
+       R"("route":{"morphId":"my-space","template":"https://{id}-{port}.app.github.dev","headers":{"X-Github-Token":"t0k"}})"},
+      {R"({"fromUrl":"https://3000-a.proxy.daytona.work","token":"t0k"})", 201, "",
+       R"("headers":{"X-Daytona-Skip-Preview-Warning":"true","x-daytona-preview-token":"t0k"})"},
+      {R"({"preset":"gitpod","token":"t","route":{"morphId":"a","suffix":"eu"}})", 400, "token", "gitpod"},
+      {R"({"token":"t"})", 400, "token", "preset"},
+      {R"({"token":""})", 400, "token", "empty"},
+      {R"({"token":"t","fromUrl":"https://cmux-a-b-3000.cmux.app"})", 400, "token", "preset"},
+      {R"({"direct":true})", 400, "direct", "route"},
+      {R"({"direct":"yes"})", 400, "direct", "true or false"},
+      {R"({"direct":true,"route":{"morphId":"A"}})", 400, "route.morphId", "lower-case"},
+      {R"({"direct":true,"preset":"e2b","route":{"morphId":"a"}})", 400, "direct", "cmux or morph"},
+      {R"({"direct":true,"route":{"morphId":"a"}})", 201, "",
+       R"("route":{"morphId":"a","cmuxProxyOrigin":"https://port-39379-morphvm-a.http.cloud.morph.so"})"},
+      {R"({"direct":true,"fromUrl":"https://cmux-a-b-3000.cmux.app","route":{"hosts":["*.internal"],"morphDomainSuffix":".m.test"}})",
+       201, "", R"({"morphId":"a","scope":"b","cmuxProxyOrigin":"https://port-39379-morphvm-a.m.test","hosts":["*.internal"]})"},
+      {R"({"fromUrl":"https://cmux-a-b-3000.cmux.app","route":{"hosts":["*.internal"]}})", 400, "route.hosts", "cmuxProxyOrigin"},
+      {R"({"fromUrl":"https://cmux-a-b-c-3000.cmux.app"})", 201, "", R"("warnings":["morphId a-b holds a dash)"},
       {R"({})", 201, "", R"("route":null)"},
       {R"({"route":null,"label":null,"ttlSeconds":null,"ownerPid":null,"webContentsId":null,"fromUrl":null})", 201, "",
        R"("label":null)"},
@@ -230,10 +256,48 @@ TEST_CASE("contexts are made, shown, changed and released") {
   CHECK(fixture.ask("DELETE", "/v1/contexts?all=true").body == "{\"released\":[]}\n");
 }
 
+TEST_CASE("a context's label and forwards are bounded") {
+  ApiFixture fixture;
+  const auto label = [](std::size_t size) { return R"({"label":")" + std::string(size, 'l') + "\"}"; };
+  CHECK(fixture.ask("POST", "/v1/contexts", label(200)).status == 201);
+  CHECK(fixture.ask("POST", "/v1/contexts", label(201)).json().at("field") == "label");
+  const auto forwards = [](std::size_t count) {
+    std::string list;
+    for (std::size_t i = 0; i < count; ++i) list += R"(,{"port":3000,"local":0})";
+    return R"({"fromUrl":"https://cmux-abc-base-3000.cmux.app","forwards":[)" + list.substr(1) + "]}";
+  };
+  CHECK(fixture.ask("POST", "/v1/contexts", forwards(64)).status == 201);
+  CHECK(fixture.ask("POST", "/v1/contexts", forwards(65)).json().at("field") == "forwards");
+}
+
 TEST_CASE("a shutdown is answered, then begun") {
   ApiFixture fixture;
-  CHECK(fixture.ask("POST", "/v1/shutdown").status == 202);
+  CHECK(fixture.ask("POST", "/v1/shutdown").body == "{\"status\":\"stopping\",\"timeoutSeconds\":5E0}\n");
   CHECK(fixture.instance.stopped);
+  CHECK_FALSE(fixture.instance.stop_limit.has_value());
+}
+
+TEST_CASE("a shutdown says how long it may take") {
+  struct Row {
+    const char* body;
+    std::optional<milliseconds> limit;
+  };
+  for (const Row& row : {Row{"{}", std::nullopt}, Row{R"({"now":false,"timeoutSeconds":null})", std::nullopt},
+                         Row{R"({"now":true})", milliseconds(0)}, Row{R"({"timeoutSeconds":0})", milliseconds(0)},
+                         Row{R"({"timeoutSeconds":2.5,"now":false})", milliseconds(2'500)}}) {
+    CAPTURE(row.body);
+    ApiFixture fixture;
+    CHECK(fixture.ask("POST", "/v1/shutdown", row.body).status == 202);
+    CHECK(fixture.instance.stop_limit == row.limit);
+  }
+  ApiFixture fixture;
+  for (const char* const body :
+       {"[]", R"({"now":1})", R"({"now":true,"timeoutSeconds":1})", R"({"timeoutSeconds":-1})", R"({"timeoutSeconds":"2s"})",
+        R"({"timeoutSeconds":false})", R"({"timeoutSeconds":1e9})", R"({"later":true})"}) {
+    CAPTURE(body);
+    CHECK(fixture.ask("POST", "/v1/shutdown", body).status == 400);
+  }
+  CHECK_FALSE(fixture.instance.stopped);
 }
 
 TEST_CASE("events reach who listens, filtered") {

@@ -23,7 +23,7 @@ TEST_CASE("settings: the defaults") {
 }
 
 TEST_CASE("settings: each has a flag's name, an argument unless it is a switch, and a help line") {
-  REQUIRE(setting_table().size() == 41);
+  REQUIRE(setting_table().size() == 46);
   for (const SettingInfo& info : setting_table()) {
     CAPTURE(info.name);
     CHECK_FALSE(info.help.empty());
@@ -31,7 +31,8 @@ TEST_CASE("settings: each has a flag's name, an argument unless it is a switch, 
     CHECK(info.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos);
     const bool negated = info.name == "http2" || info.name == "intercept" || info.name.starts_with("rewrite-");
     CHECK(info.negated_flag == negated);
-    CHECK(info.repeatable == (info.name == "resolve" || info.name == "domains" || info.name == "upstream-h2c"));
+    CHECK(info.repeatable ==
+          (info.name == "resolve" || info.name == "domains" || info.name == "upstream-h2c" || info.name == "never-route"));
     const bool is_switch = negated || info.name == "allow-remote" || info.name == "insecure-upstream" || info.name == "via" ||
                            info.name == "access-log" || info.name == "dumpable";
     CHECK(info.argument.empty() == is_switch);

@@ -121,3 +121,26 @@ TEST_CASE("blocks are recycled") {
   second.append("y");
   CHECK(static_cast<const void*>(second.view().data()) == block);
 }
+
+TEST_CASE("before a wait a buffer gives back what its bytes need not") {
+  Buffer buffer;
+  buffer.prepare(1);
+  buffer.shrink();
+  CHECK(buffer.capacity() == 0);
+  buffer.append("GET / HTTP/1.1\r\n");
+  REQUIRE(buffer.capacity() >= 4096);
+  buffer.consume(4);
+  buffer.shrink();
+  CHECK(buffer.capacity() <= 256);
+  CHECK(buffer.view() == "/ HTTP/1.1\r\n");
+  buffer.shrink();
+  CHECK(buffer.view() == "/ HTTP/1.1\r\n");
+  buffer.append("Host: a\r\n");
+  CHECK(buffer.view() == "/ HTTP/1.1\r\nHost: a\r\n");
+  // A block of a size of its own must not be taken for a larger one later.
+  buffer.append(std::string(5'000, 'x'));
+  buffer.prepare(10'000);
+  const std::size_t capacity = buffer.capacity();
+  buffer.shrink();
+  CHECK(buffer.capacity() == capacity);
+}

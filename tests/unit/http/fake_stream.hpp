@@ -24,10 +24,12 @@ class FakeStream final : public Stream {
   Fields written_trailers;
   Head written_head;
   unsigned resets = 0;
+  bool interrupted = false;
 
   Task<Result<Head*>> read_head() override { co_return make_error(Errc::unsupported); }
   Task<Result<Body>> read_body() override {
-    if (pieces.empty() && silent) co_await reset_;
+    if (pieces.empty() && silent) co_await wake_;
+    if (interrupted && resets == 0 && pieces.empty()) co_return make_error(Errc::cancelled, "was interrupted");
     if (resets != 0) co_return make_error(Errc::cancelled, "was reset");
     if (pieces.empty()) pieces.push_back({{}, true});
     current_ = pieces.front();
@@ -39,6 +41,10 @@ class FakeStream final : public Stream {
     co_return body;
   }
   bool body_ready() const override { return !pieces.empty() && !pieces.front().wait; }
+  void interrupt_body(bool on) override {
+    interrupted = on;
+    if (on) wake_.set();
+  }
   Task<Result<void>> write_head(const Head& head, Next next) override {
     written_head.status = head.status;
     written_head.content_length = head.content_length;
@@ -56,14 +62,14 @@ class FakeStream final : public Stream {
   }
   void reset(Errc) noexcept override {
     ++resets;
-    reset_.set();
+    wake_.set();
   }
   void cancel_on_abort(Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override { return nullptr; }
 
  private:
   Piece current_;
-  Event reset_;
+  Event wake_;
 };
 
 }  // namespace cmux::http

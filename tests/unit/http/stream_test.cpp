@@ -5,6 +5,7 @@
 #include "base/run.hpp"
 #include "http/fake_stream.hpp"
 #include "http/raw_stream.hpp"
+#include "http/traffic.hpp"
 #include "net/pair.hpp"
 
 using namespace cmux;
@@ -16,7 +17,10 @@ Task<void> relay_up(Stream& from, Stream& to, Result<void>& out) {
   out = co_await relay_body(from, Side::downstream, to, Side::upstream);
 }
 
-Task<void> tunnel(Stream& downstream, Stream& upstream, Result<void>& out) { out = co_await relay_tunnel(downstream, upstream); }
+Task<void> tunnel(Stream& downstream, Stream& upstream, Result<void>& out) {
+  Traffic traffic;
+  out = co_await relay_tunnel(downstream, upstream, traffic);
+}
 
 Result<void> relayed(FakeStream& from, FakeStream& to) {
   Loop loop;
@@ -111,7 +115,7 @@ TEST_CASE("a side that takes no more ends the tunnel") {
 TEST_CASE("raw streams carry a tunnel with half-closes") {
   Loop loop;
   net::Pair left, right;
-  RawStream downstream(std::move(left.far)), upstream(std::move(right.far));
+  RawStream downstream(std::move(left.far), milliseconds(0)), upstream(std::move(right.far), milliseconds(0));
   struct Peers {
     static Task<void> client(net::Transport& transport, std::string& got) {
       co_await net::send(transport, "question");

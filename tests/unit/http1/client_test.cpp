@@ -92,6 +92,23 @@ Task<void> upload(World& world, Result<void>& last) {
   co_await net::read_until(*world.pair.far, "0\r\n\r\n", world.sent);
 }
 
+// A request that is never read, while its response is waited for.
+Task<void> upload_unread(ClientConnection& client, Result<void>& sent, Result<http::Head*>& answer) {
+  http::Head head = request("POST");
+  head.end = false;
+  co_await client.write_head(head, http::Next::soon);
+  struct Sending {
+    static Task<void> run(ClientConnection& connection, Result<void>& out) {
+      const std::string large(8'000'000, 'x');
+      out = co_await connection.write_body(large, http::Next::end, nullptr);
+    }
+  };
+  Scope sending;
+  sending.spawn(Sending::run(client, sent));
+  answer = co_await client.read_head();
+  co_await sending.join();
+}
+
 }  // namespace
 
 TEST_CASE("a connection is used again after a complete exchange") {
@@ -187,6 +204,82 @@ TEST_CASE("a response that does not come in time is an error") {
   CHECK_FALSE(world.client.reusable());
 }
 
+TEST_CASE("how long a connection is kept is its peer's to say") {
+  struct Row {
+    std::string_view field;
+    int kept;
+  };
+  for (const Row& row : {Row{"", 7'000}, Row{"Keep-Alive: timeout=5\r\n", 4'000}, Row{"keep-alive: max=10, Timeout=3\r\n", 2'000},
+                         Row{"Keep-Alive: timeout=1\r\n", 0}, Row{"Keep-Alive: timeout=4000\r\n", 9'000},
+                         Row{"Keep-Alive: timeout=x\r\n", 7'000}, Row{"Keep-Alive: timeout\r\n", 7'000}}) {
+    CAPTURE(row.field);
+    World world;
+    const std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n" + std::string(row.field) + "\r\nx";
+    CHECK(outcome(world, response) == "200 x");
+    CHECK(world.client.kept_for(milliseconds(7'000), milliseconds(9'000)).count() == row.kept);
+  }
+}
+
+TEST_CASE("a body of known length that stops is ended, one of unknown length is waited for") {
+  struct Row {
+    std::string_view response, outcome;
+  };
+  for (const Row& row : {Row{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe", "200 hetimeout 504"},
+                         Row{"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nhe", "200 he"},
+                         Row{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n", "200 heclosed"}}) {
+    CAPTURE(row.response);
+    World world;
+    world.options.body_timeout = milliseconds(20);
+    // The peer's end comes when the limit has long passed.
+    Deadline late([](void* far) { static_cast<net::Transport*>(far)->shutdown_write(); }, world.pair.far.get());
+    late.after(milliseconds(200));
+    CHECK(outcome(world, std::string(row.response)) == row.outcome);
+  }
+}
+
+TEST_CASE("a client that stalls in its request is to blame for it, a workspace that does not say 100 for itself") {
+  for (const bool expects : {false, true}) {
+    CAPTURE(expects);
+    World world;
+    world.options.response_timeout = milliseconds(20);
+    struct Stalled {
+      static Task<void> ask(World& stalled, http::Head head, Result<http::Head*>& out) {
+        co_await stalled.client.write_head(head, http::Next::later);
+        out = co_await stalled.client.read_head();
+      }
+    };
+    http::Head head = request("POST");
+    head.end = false;
+    if (expects) head.fields.add("Expect", "100-continue");
+    Result<http::Head*> out = nullptr;
+    run(world.loop, Stalled::ask(world, head, out));
+    REQUIRE(out.has_error());
+    CHECK(described(out.error()) == (expects ? "timeout 504" : "timeout 408"));
+    CHECK(out.error().side == (expects ? Side::upstream : Side::downstream));
+  }
+}
+
+TEST_CASE("a request that is not read ends in time, but for one that is being answered") {
+  for (const bool answered : {false, true}) {
+    CAPTURE(answered);
+    Loop loop;
+    Pair pair;
+    ClientOptions options;
+    options.response_timeout = milliseconds(0);
+    options.send_timeout = milliseconds(40);
+    ClientConnection client(std::move(pair.near), options);
+    if (answered) run(loop, net::send(*pair.far, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+    Result<void> sent;
+    Result<http::Head*> answer = nullptr;
+    run(loop, upload_unread(client, sent, answer));
+    REQUIRE(sent.has_error());
+    CHECK(described(sent.error()) == "timeout");
+    CHECK(answer.has_value() == answered);
+    if (!answered) CHECK(described(answer.error()) == "timeout 504");
+    CHECK_FALSE(client.reusable());
+  }
+}
+
 TEST_CASE("WebSocket answers are checked") {
   http::Head head = request("CONNECT", "websocket");
   head.fields.add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
@@ -209,10 +302,16 @@ TEST_CASE("WebSocket answers are checked") {
   }
 }
 
-TEST_CASE("an upgrade without a key gets one") {
+TEST_CASE("an upgrade that came over HTTP/2 without a key gets one, no other does") {
   World world;
   const std::string start = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
-  CHECK(outcome(world, start + "Sec-WebSocket-Accept: ACCEPT\r\n\r\n", false, request("CONNECT", "websocket")) == "101 tunnel ");
+  http::Head head = request("CONNECT", "websocket");
+  World keyless;
+  CHECK(outcome(keyless, "HTTP/1.1 400 No key\r\nContent-Length: 2\r\n\r\nno", false, head) == "400 no");
+  CHECK(keyless.sent.find("Sec-WebSocket-Key") == std::string::npos);
+  CHECK(keyless.sent.find("\r\nUpgrade: websocket\r\n") != std::string::npos);
+  head.version = 20;
+  CHECK(outcome(world, start + "Sec-WebSocket-Accept: ACCEPT\r\n\r\n", false, head) == "101 tunnel ");
   CHECK(world.sent.find("\r\nSec-WebSocket-Key: ") != std::string::npos);
   CHECK(world.sent.find("\r\nUpgrade: websocket\r\n") != std::string::npos);
 }

@@ -25,6 +25,17 @@ class Site final : public http::Handler {
   std::string errors;
   unsigned served = 0;
 
+  // Until the client gives up.
+  struct Leaver final : http::Abortable {
+    void reset(Errc) noexcept override { left.set(); }
+    Event left;
+  };
+  static Task<void> hear(http::Stream& stream) {
+    Leaver leaver;
+    stream.cancel_on_abort(&leaver);
+    co_await leaver.left;
+  }
+
   Task<void> serve(http::Stream& stream) override {
     ++served;
     auto head = co_await stream.read_head();
@@ -38,6 +49,7 @@ class Site final : public http::Handler {
     if (request.is_connect()) {
       answer.tunnel = true;
       co_await stream.write_head(answer, Next::later);
+      if (request.authority == "deaf.test:1") co_return co_await hear(stream);
       co_await http::relay_body(stream, Side::downstream, stream, Side::downstream);
       co_return;
     }
@@ -52,6 +64,12 @@ class Site final : public http::Handler {
       co_await stream.write_body("half", Next::later);
       stream.reset(Errc::closed);
       co_return;
+    }
+    if (request.path == "/stall") {
+      answer.content_length = 100;
+      co_await stream.write_head(answer, Next::later);
+      co_await stream.write_body("half", Next::later);
+      co_return co_await hear(stream);
     }
     if (request.path == "/early") {
       answer.content_length = 0, answer.end = true;
@@ -130,6 +148,17 @@ std::string asked(World& world, Head head, std::string body = {}) {
   std::string log;
   run(world.loop, ask(world, std::move(head), std::move(body), log));
   return log;
+}
+
+Task<void> fill_tunnel(World& world, Result<void>& outcome) {
+  Head head = request_head("CONNECT", "", true);
+  head.authority = "deaf.test:1";
+  auto stream = world.connection->open();
+  co_await stream->write_head(head, Next::end);
+  auto answer = co_await stream->read_head();
+  REQUIRE(answer.has_value());
+  const std::string large(1'000'000, 'x');
+  outcome = co_await stream->write_body(large, Next::later, nullptr);
 }
 
 }  // namespace
@@ -253,4 +282,23 @@ TEST_CASE("http2 connection: a silent peer is found out") {
       std::move(pair.near), client, [](void*) {}, nullptr);
   run(loop, connection.run());  // the peer never says a word
   CHECK(connection.failure().detail.find("SETTINGS") != std::string::npos);
+}
+
+TEST_CASE("http2 connection: a tunnel whose far end does not read is reset in time") {
+  Options client;
+  client.send_timeout = milliseconds(40);
+  World world({}, client);
+  Result<void> outcome;
+  run(world.loop, fill_tunnel(world, outcome));
+  REQUIRE(outcome.has_error());
+  CHECK(outcome.error().code == Errc::timeout);
+  CHECK(asked(world, request_head("GET", "/", true)) == "200 hello+x-end; ");
+}
+
+TEST_CASE("http2 connection: a body of known length that stops is ended") {
+  Options client;
+  client.body_timeout = milliseconds(20);
+  World world({}, client);
+  CHECK(asked(world, request_head("GET", "/stall", true)) == "200 halfcut; ");
+  CHECK(asked(world, request_head("GET", "/", true)) == "200 hello+x-end; ");
 }

@@ -1,5 +1,7 @@
 #include "http2/message.hpp"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
 using namespace cmux;
@@ -141,6 +143,12 @@ TEST_CASE("http2: heads as header lists") {
   head.fields.add("Sec-WebSocket-Version", "13");
   CHECK(written([&](HeadWriter& out) { out.request(head); }) ==
         ":method=CONNECT\n:protocol=websocket\n:scheme=http\n:path=/ws\n:authority=a.test:1\nSec-WebSocket-Version=13\n");
+  // RFC 8441 writes it so; HTTP/1 clients may write it in any case. Other names are theirs.
+  for (const auto& [given, sent] :
+       {std::pair("WebSocket", "websocket"), std::pair("WEBSOCKET", "websocket"), std::pair("Chat/2", "Chat/2")}) {
+    head.protocol = given;
+    CHECK(written([&](HeadWriter& out) { out.request(head); }).find(fmt::format(":protocol={}\n", sent)) != std::string::npos);
+  }
 
   head = {};
   head.status = 101, head.tunnel = true;

@@ -42,7 +42,42 @@ Task<void> abort_later(Transport& transport) {
   transport.abort(make_error(Errc::cancelled, "given up"), false);
 }
 
-Task<void> three_pieces(Transport& transport) { co_await write_all(transport, "one, ", "", "two"); }
+// Takes nothing, and yet acknowledges something for so many looks.
+class Slow final : public Transport {
+ public:
+  explicit Slow(int looks) : looks_(looks) {}
+  Io write(Pieces pieces) override {
+    if (looks_ > 0) writable_.clear();
+    return looks_ > 0 ? Io::blocked() : Io::moved(pieces[0].size());
+  }
+  std::size_t unacknowledged() const override {
+    if (endless_) return 1'000'000;
+    if (--looks_ == 0) writable_.set();
+    return static_cast<std::size_t>(looks_);
+  }
+  Event& readable() override { return readable_; }
+  Event& writable() override { return writable_; }
+  void shutdown_write() override {}
+  void abort(Error, bool) noexcept override {}
+  bool hung_up() const override { return false; }
+  void on_hang_up(void (*)(void*), void*) override {}
+  bool broken() const override { return false; }
+  bool may_read() const override { return false; }
+  bool endless_ = false;
+
+ protected:
+  Io read_through(std::span<char>) override { return Io::blocked(); }
+
+ private:
+  mutable int looks_;
+  mutable Event readable_, writable_;
+};
+
+Task<void> write_in_time(Transport& transport, milliseconds limit, Result<void>& result) {
+  result = co_await write_all(transport, limit, "text");
+}
+
+Task<void> three_pieces(Transport& transport) { co_await write_all(transport, milliseconds(0), "one, ", "", "two"); }
 
 }  // namespace
 
@@ -206,4 +241,28 @@ TEST_CASE("who took the callback back is not called") {
   run(loop, read_to_end(*pair.near, got));
   CHECK(got.empty());
   CHECK(calls == 0);
+}
+
+TEST_CASE("a peer that takes nothing of a write in time ends it, one that takes little at a time never") {
+  Loop loop;
+  Result<void> result;
+  Slow slow(40);  // five times the limit
+  run(loop, write_in_time(slow, milliseconds(80), result));
+  CHECK(result.has_value());
+  Slow deaf(1);
+  deaf.endless_ = true;
+  run(loop, write_in_time(deaf, milliseconds(80), result));
+  REQUIRE(result.has_error());
+  CHECK(result.error().code == Errc::timeout);
+}
+
+TEST_CASE("a socket knows what its peer has not taken") {
+  Loop loop;
+  Pair pair;
+  CHECK(pair.near->unacknowledged() == 0);
+  REQUIRE(put(*pair.near, "abcdef").count == 6);
+  CHECK(pair.near->unacknowledged() > 0);
+  std::string got;
+  run(loop, read_count(*pair.far, 6, got));
+  CHECK(pair.near->unacknowledged() == 0);
 }

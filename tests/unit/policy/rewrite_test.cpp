@@ -1,80 +1,7 @@
-#include "policy/rewrite.hpp"
-
-#include <catch2/catch.hpp>
+#include "policy/illusion_world.hpp"
 
 using namespace cmux;
 using namespace cmux::policy;
-using http::Name;
-
-namespace {
-
-Route cmux_route() {
-  Route route;
-  route.morph_id = "abc";
-  route.scope = "base";
-  route.domain_suffix = "cmux.test";
-  return route;
-}
-Route morph_route() {
-  Route route;
-  route.morph_id = "abc";
-  route.morph_domain_suffix = ".http.cloud.morph.so";
-  return route;
-}
-Route origin_route() {
-  Route route;
-  route.cmux_proxy_origin = "http://127.0.0.1:39379";
-  return route;
-}
-Route template_route(std::string_view text) {
-  Route route;
-  route.url_template = text;
-  return route;
-}
-
-struct Client {
-  std::string_view scheme = "http", authority = "localhost:3000";
-  std::optional<std::vector<Forward>> forwards = {};
-  std::string_view sees = {};  // where it is not `authority`
-};
-
-Illusion illusion(const Route& route, const Client& client = {}, const Rewrites& rewrites = {}) {
-  const Scheme scheme = client.scheme == "https" ? Scheme::https : Scheme::http;
-  const auto target = net::parse_authority(client.authority);
-  REQUIRE(target.has_value());
-  const auto destination = destination_of(route, scheme, target->host, target->port.value_or(default_port(scheme)));
-  REQUIRE(destination.has_value());
-  const auto seen = client.sees.empty() ? target : net::parse_authority(client.sees);
-  return Illusion(route, *target, *destination, {scheme, *seen, client.forwards}, rewrites);
-}
-
-// A field's value behind the illusion; "(gone)" where it is no more.
-enum class Way { request, response };
-std::string through(const Illusion& made, Way way, Name name, std::string_view value) {
-  http::Head head;
-  head.status = way == Way::response ? 200 : 0;
-  head.fields.add("X-Before", "1");
-  head.fields.add(http::text_of(name), value);
-  head.fields.add("X-After", "2");
-  way == Way::response ? made.response(head) : made.request(head);
-  CHECK(head.fields.get("X-Before") == "1");
-  CHECK(head.fields.get("X-After") == "2");
-  return std::string(head.fields.get(name).value_or("(gone)"));
-}
-
-struct Row {
-  std::string_view value, expected = {};  // empty: as it was
-};
-void check(const Illusion& made, Way way, Name name, const std::vector<Row>& rows) {
-  for (const Row& row : rows) {
-    CAPTURE(http::text_of(name), row.value);
-    CHECK(through(made, way, name, row.value) == (row.expected.empty() ? row.value : row.expected));
-  }
-}
-#define DEST "cmux-abc-base-3000.cmux.test"
-#define DEST4 "cmux-abc-base-4000.cmux.test"
-
-}  // namespace
 
 TEST_CASE("illusion: Location and Content-Location") {
   const std::vector<Row> rows = {
@@ -98,7 +25,6 @@ TEST_CASE("illusion: Location and Content-Location") {
       {"https://port-3000-morphvm-abc.cmux.test/"},
       {"https://" DEST ".evil.com/"},
       {"https://evil.com/" DEST},
-      {"https://evil.com/?u=https://" DEST "/"},
       {"https://" DEST ":8443/"},
       {"https://" DEST ":80/"},
       {"https://" DEST ":/"},
@@ -127,7 +53,7 @@ TEST_CASE("illusion: Location and Content-Location") {
       {"https://"},
       {"https://["},
   };
-  for (const Name name : {Name::location, Name::content_location}) check(illusion(cmux_route()), Way::response, name, rows);
+  for (const Name name : {Name::location, Name::content_location}) check(illusion(cmux_route()), Going::response, name, rows);
 }
 
 TEST_CASE("illusion: the URL that the client uses: its scheme, its name for this machine, no usual port") {
@@ -150,12 +76,12 @@ TEST_CASE("illusion: the URL that the client uses: its scheme, its name for this
   };
   for (const Case& row : cases) {
     CAPTURE(row.client.scheme, row.client.authority, row.given);
-    CHECK(through(illusion(cmux_route(), row.client), Way::response, Name::location, row.given) == row.expected);
+    CHECK(through(illusion(cmux_route(), row.client), Going::response, Name::location, row.given) == row.expected);
   }
 }
 
 TEST_CASE("illusion: Refresh") {
-  check(illusion(cmux_route()), Way::response, Name::refresh,
+  check(illusion(cmux_route()), Going::response, Name::refresh,
         {{"5; url=https://" DEST "/a", "5; url=http://localhost:3000/a"},
          {"0;URL=https://" DEST4 "/a", "0;URL=http://localhost:4000/a"},
          {"5; URL=\"https://" DEST "/a\"", "5; URL=\"http://localhost:3000/a\""},
@@ -180,7 +106,7 @@ TEST_CASE("illusion: Refresh") {
 }
 
 TEST_CASE("illusion: Link") {
-  check(illusion(cmux_route()), Way::response, Name::link,
+  check(illusion(cmux_route()), Going::response, Name::link,
         {{"<https://" DEST "/a.css>; rel=preload", "<http://localhost:3000/a.css>; rel=preload"},
          {"<https://" DEST "/1>; rel=next, <https://example.com/>;rel=x ,<https://" DEST4 "/2>",
           "<http://localhost:3000/1>; rel=next, <https://example.com/>;rel=x ,<http://localhost:4000/2>"},
@@ -213,7 +139,7 @@ TEST_CASE("illusion: Link") {
 }
 
 TEST_CASE("illusion: Set-Cookie loses the destination's Domain, and nothing else") {
-  check(illusion(cmux_route()), Way::response, Name::set_cookie,
+  check(illusion(cmux_route()), Going::response, Name::set_cookie,
         {{"a=b; Domain=" DEST "; Path=/", "a=b; Path=/"},
          {"a=b; Path=/;  DOMAIN = ." DEST " ;HttpOnly", "a=b; Path=/;HttpOnly"},
          {"a=b;domain=CMUX.Test", "a=b"},
@@ -235,7 +161,7 @@ TEST_CASE("illusion: Set-Cookie loses the destination's Domain, and nothing else
          {"a=Domain=cmux.test"},
          {"a=b"},
          {""}});
-  check(illusion(origin_route()), Way::response, Name::set_cookie,
+  check(illusion(origin_route()), Going::response, Name::set_cookie,
         {{"a=b; Domain=127.0.0.1", "a=b"}, {"a=b; Domain=0.0.1"}, {"a=b; Domain=localhost"}});
 }
 
@@ -250,7 +176,7 @@ TEST_CASE("illusion: Strict-Transport-Security goes, all of it") {
 }
 
 TEST_CASE("illusion: Access-Control-Allow-Origin") {
-  check(illusion(cmux_route()), Way::response, Name::access_control_allow_origin,
+  check(illusion(cmux_route()), Going::response, Name::access_control_allow_origin,
         {{"https://" DEST, "http://localhost:3000"},
          {"https://" DEST4, "http://localhost:4000"},
          {"https://" DEST ":443", "http://localhost:3000"},
@@ -267,8 +193,8 @@ TEST_CASE("illusion: Access-Control-Allow-Origin") {
 }
 
 TEST_CASE("illusion: Origin and Referer of the target become the destination's") {
-  const Illusion made = illusion(cmux_route());
-  check(made, Way::request, Name::origin,
+  const Illusion made = illusion(plain_route());
+  check(made, Going::request, Name::origin,
         {{"http://localhost:3000", "https://" DEST},
          {"http://LOCALHOST:3000", "https://" DEST},
          {"https://localhost:3000"},
@@ -282,7 +208,7 @@ TEST_CASE("illusion: Origin and Referer of the target become the destination's")
          {"https://" DEST},
          {"null"},
          {""}});
-  check(made, Way::request, Name::referer,
+  check(made, Going::request, Name::referer,
         {{"http://localhost:3000/a?b=c", "https://" DEST "/a?b=c"},
          {"http://localhost:3000/", "https://" DEST "/"},
          {"http://localhost:3000", "https://" DEST},
@@ -292,83 +218,89 @@ TEST_CASE("illusion: Origin and Referer of the target become the destination's")
          {"/a"},
          {"about:blank"},
          {""}});
-  const Illusion usual = illusion(cmux_route(), {"http", "localhost"}), secure = illusion(cmux_route(), {"https", "[::1]:3000"});
-  check(usual, Way::request, Name::origin,
+  const Illusion usual = illusion(plain_route(), {"http", "localhost"}),
+                 secure = illusion(plain_route(), {"https", "[::1]:3000"});
+  check(usual, Going::request, Name::origin,
         {{"http://localhost", "https://cmux-abc-base-80.cmux.test"},
          {"http://localhost:80", "https://cmux-abc-base-80.cmux.test"}});
-  check(secure, Way::request, Name::origin, {{"https://[::1]:3000", "https://" DEST}, {"http://[::1]:3000"}});
+  check(secure, Going::request, Name::origin, {{"https://[::1]:3000", "https://" DEST}, {"http://[::1]:3000"}});
   // What belongs to responses stays in requests, and the other way round.
-  CHECK(through(made, Way::request, Name::link, "<https://" DEST "/>") == "<https://" DEST "/>");
-  CHECK(through(made, Way::request, Name::strict_transport_security, "x") == "x");
-  CHECK(through(made, Way::response, Name::origin, "http://localhost:3000") == "http://localhost:3000");
+  CHECK(through(made, Going::request, Name::link, "<https://" DEST "/>") == "<https://" DEST "/>");
+  CHECK(through(made, Going::request, Name::strict_transport_security, "x") == "x");
+  CHECK(through(made, Going::response, Name::origin, "http://localhost:3000") == "http://localhost:3000");
 }
 
 TEST_CASE("illusion: templates, with their scheme, port and path") {
   const Illusion made = illusion(template_route("http://dev.test:8088/p/{port}/"));
-  check(made, Way::response, Name::location,
+  check(made, Going::response, Name::location,
         {{"http://dev.test:8088/p/3000/a?b", "http://localhost:3000/a?b"},
          {"http://dev.test:8088/p/4000", "http://localhost:4000"},
          {"https://dev.test:8088/p/3000/a"},
          {"http://dev.test:8088/login"},
          {"/p/3000/a"}});
-  check(made, Way::response, Name::access_control_allow_origin, {{"http://dev.test:8088", "http://localhost:3000"}});
-  check(made, Way::request, Name::origin, {{"http://localhost:3000", "http://dev.test:8088"}});
-  check(made, Way::request, Name::referer, {{"http://localhost:3000/a", "http://dev.test:8088/p/3000/a"}});
+  check(made, Going::response, Name::access_control_allow_origin, {{"http://dev.test:8088", "http://localhost:3000"}});
+  check(made, Going::request, Name::origin, {{"http://localhost:3000", "http://dev.test:8088"}});
+  check(made, Going::request, Name::referer, {{"http://localhost:3000/a", "http://dev.test:8088/p/3000/a"}});
 }
 
 TEST_CASE("illusion: where the dev server sees localhost, requests stay, and the destination's URLs are still mapped") {
-  const Illusion morph = illusion(morph_route()), proxied = illusion(origin_route());
-  for (const Illusion* const made : {&morph, &proxied}) {
-    check(*made, Way::request, Name::origin, {{"http://localhost:3000"}});
-    check(*made, Way::request, Name::referer, {{"http://localhost:3000/a"}});
-    check(*made, Way::response, Name::location, {{"http://localhost:3000/a"}, {"http://localhost:4000/a"}});
-    CHECK(through(*made, Way::response, Name::strict_transport_security, "x") == "(gone)");
+  const Illusion morph = illusion(morph_route()), proxied = illusion(origin_route()), cmux = illusion(cmux_route());
+  Route told = template_route("https://t{port}.example");
+  told.host_override = Choice::on;
+  const Illusion cloud = illusion(told);
+  for (const Illusion* const made : {&morph, &proxied, &cmux, &cloud}) {
+    check(*made, Going::request, Name::origin, {{"http://localhost:3000"}});
+    check(*made, Going::request, Name::referer, {{"http://localhost:3000/a"}});
+    check(*made, Going::response, Name::location, {{"http://localhost:3000/a"}, {"http://localhost:4000/a"}});
+    CHECK(through(*made, Going::response, Name::strict_transport_security, "x") == "(gone)");
   }
-  check(morph, Way::response, Name::location,
+  check(morph, Going::response, Name::location,
         {{"https://port-4000-morphvm-abc.http.cloud.morph.so/a", "http://localhost:4000/a"}});
-  check(morph, Way::response, Name::set_cookie, {{"a=b; Domain=.http.cloud.morph.so", "a=b"}});
-  check(proxied, Way::response, Name::location,
+  check(morph, Going::response, Name::set_cookie, {{"a=b; Domain=.http.cloud.morph.so", "a=b"}});
+  check(proxied, Going::response, Name::location,
         {{"http://127.0.0.1:39379/a", "http://localhost:3000/a"}, {"http://127.0.0.1:3000/a"}});
 }
 
 TEST_CASE("illusion: behind a forwarded port the client's numbers count, and the ports that it reaches") {
   const Client client{"http", "localhost:3000", std::vector<Forward>{{3000, 18000}, {4000, 4000}}, "127.0.0.1:18000"};
-  const Illusion made = illusion(cmux_route(), client);
-  check(made, Way::response, Name::location,
+  const Illusion made = illusion(plain_route(), client);
+  check(made, Going::response, Name::location,
         {{"https://" DEST "/a", "http://127.0.0.1:18000/a"},
          {"https://" DEST4 "/a", "http://127.0.0.1:4000/a"},
          {"https://cmux-abc-base-5000.cmux.test/a"}});
-  check(made, Way::response, Name::access_control_allow_origin,
+  check(made, Going::response, Name::access_control_allow_origin,
         {{"https://" DEST, "http://127.0.0.1:18000"}, {"https://cmux-abc-base-5000.cmux.test"}});
-  check(made, Way::request, Name::origin, {{"http://127.0.0.1:18000", "https://" DEST}, {"http://localhost:3000"}});
+  check(made, Going::request, Name::origin, {{"http://127.0.0.1:18000", "https://" DEST}, {"http://localhost:3000"}});
   // A dev server that takes itself for localhost:3000 does not know the client's number either.
-  check(illusion(origin_route(), client), Way::request, Name::origin, {{"http://127.0.0.1:18000", "http://localhost:3000"}});
+  for (const Route& route : {origin_route(), cmux_route()})
+    check(illusion(route, client), Going::request, Name::origin, {{"http://127.0.0.1:18000", "http://localhost:3000"}});
 }
 
 TEST_CASE("illusion: each rule has its switch") {
   const struct {
     bool Rewrites::*rule;
-    Way way;
+    Going way;
     Name name;
     std::string_view value;
   } rows[] = {
-      {&Rewrites::location, Way::response, Name::location, "https://" DEST "/"},
-      {&Rewrites::location, Way::response, Name::content_location, "https://" DEST "/"},
-      {&Rewrites::location, Way::response, Name::refresh, "0; url=https://" DEST "/"},
-      {&Rewrites::location, Way::response, Name::link, "<https://" DEST "/>"},
-      {&Rewrites::cookies, Way::response, Name::set_cookie, "a=b; Domain=" DEST},
-      {&Rewrites::hsts, Way::response, Name::strict_transport_security, "max-age=1"},
-      {&Rewrites::cors, Way::response, Name::access_control_allow_origin, "https://" DEST},
-      {&Rewrites::origin, Way::request, Name::origin, "http://localhost:3000"},
-      {&Rewrites::origin, Way::request, Name::referer, "http://localhost:3000/"},
+      {&Rewrites::location, Going::response, Name::location, "https://" DEST "/"},
+      {&Rewrites::location, Going::response, Name::content_location, "https://" DEST "/"},
+      {&Rewrites::location, Going::response, Name::refresh, "0; url=https://" DEST "/"},
+      {&Rewrites::location, Going::response, Name::link, "<https://" DEST "/>"},
+      {&Rewrites::callbacks, Going::response, Name::location, "https://idp.test/?next=https://" DEST "/"},
+      {&Rewrites::cookies, Going::response, Name::set_cookie, "a=b; Domain=" DEST},
+      {&Rewrites::hsts, Going::response, Name::strict_transport_security, "max-age=1"},
+      {&Rewrites::cors, Going::response, Name::access_control_allow_origin, "https://" DEST},
+      {&Rewrites::origin, Going::request, Name::origin, "http://localhost:3000"},
+      {&Rewrites::origin, Going::request, Name::referer, "http://localhost:3000/"},
   };
   for (const auto& row : rows) {
     CAPTURE(http::text_of(row.name));
-    Rewrites without, alone{false, false, false, false, false};
+    Rewrites without, alone{false, false, false, false, false, false};
     without.*row.rule = false;
     alone.*row.rule = true;
-    CHECK(through(illusion(cmux_route(), {}, without), row.way, row.name, row.value) == row.value);
-    CHECK(through(illusion(cmux_route(), {}, alone), row.way, row.name, row.value) != row.value);
+    CHECK(through(illusion(plain_route(), {}, without), row.way, row.name, row.value) == row.value);
+    CHECK(through(illusion(plain_route(), {}, alone), row.way, row.name, row.value) != row.value);
     CHECK(through(Illusion(), row.way, row.name, row.value) == row.value);
   }
 }

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "policy/context.hpp"
-#include "policy/route.hpp"
+#include "policy/route_url.hpp"
 
 using namespace cmux;
 using namespace cmux::policy;

@@ -191,7 +191,7 @@ TEST_CASE("route headers may not touch what the proxy or the connection owns") {
   for (const std::string_view name :
        {"Connection", "keep-alive", "Proxy-Connection", "Proxy-Authenticate", "PROXY-AUTHORIZATION", "TE", "Trailer",
         "Transfer-Encoding", "Upgrade", "HTTP2-Settings", "Host", "hOST", "Content-Length", "Expect", "X-Cmux-Port-Internal",
-        "x-cmux-host-override", "X-CMUX-WORKSPACE-INTERNAL", "X-Cmux-Proxied"}) {
+        "x-cmux-host-override", "X-CMUX-WORKSPACE-INTERNAL", "X-Cmux-Target-Internal", "X-Cmux-Proxied"}) {
     CAPTURE(name);
     const std::string found = problem(with_header(name, "x"));
     CHECK(found.starts_with("headers: "));
@@ -212,8 +212,8 @@ TEST_CASE("a cmux route") {
   const Destination destination = go(cmux_route(), "localhost", 3000);
   CHECK(url_of(destination) == "https://cmux-abc123-base-3000.cmux.app:443");
   CHECK(destination.authority == "cmux-abc123-base-3000.cmux.app");
-  CHECK(destination.headers.empty());
-  CHECK_FALSE(destination.host_override);
+  CHECK(destination.headers == HeaderList{{"X-Cmux-Host-Override", "localhost:3000"}});
+  CHECK(destination.host_override);
   CHECK_FALSE(destination.tunnels);
   CHECK(go(with(cmux_route(), &Route::domain_suffix, "Cmux.App"), "::1", 1).host == "cmux-abc123-base-1.cmux.app");
 }
@@ -294,6 +294,76 @@ TEST_CASE("a template route") {
   route.suffix = "usw2";
   route.url_template = "https://{id}-{port}.{suffix}.devtunnels.ms";
   CHECK(go(route, "localhost", 1).host == "my-id-1.usw2.devtunnels.ms");
+}
+
+TEST_CASE("hostOverride: whether the dev server sees the client's own Host, and how it is told") {
+  const HeaderList none, told = {{"X-Cmux-Host-Override", "[::1]:80"}};
+  const auto without_port = [](HeaderList headers) {
+    std::erase_if(headers, [](const auto& header) { return header.first == "X-Cmux-Port-Internal"; });
+    return headers;
+  };
+  struct Row {
+    Route route;
+    Choice choice;
+    bool overrides;
+    HeaderList headers;
+    std::string_view authority;
+  };
+  const std::string_view cmux = "cmux-abc123-base-80.cmux.app", morph = "port-80-morphvm-abc123.http.cloud.morph.so",
+                         machine = "127.0.0.1:39379", cloud = "t80.example";
+  const Route of_template = template_route("https://t{port}.example");
+  for (const Row& row : {
+           Row{cmux_route(), Choice::automatic, true, told, cmux},
+           Row{cmux_route(), Choice::on, true, told, cmux},
+           Row{cmux_route(), Choice::off, false, none, cmux},
+           Row{morph_route(), Choice::automatic, true, none, "[::1]"},
+           Row{morph_route(), Choice::on, true, none, "[::1]"},
+           Row{morph_route(), Choice::off, false, none, morph},
+           Row{origin_route(), Choice::automatic, true, told, machine},
+           Row{origin_route(), Choice::on, true, told, machine},
+           Row{origin_route(), Choice::off, false, none, machine},
+           Row{of_template, Choice::automatic, false, none, cloud},
+           Row{of_template, Choice::on, true, told, cloud},
+           Row{of_template, Choice::off, false, none, cloud},
+       }) {
+    Route route = row.route;
+    route.host_override = row.choice;
+    const Destination destination = go(route, "::1", 80);
+    CAPTURE(destination.host, static_cast<int>(row.choice));
+    CHECK(destination.host_override == row.overrides);
+    CHECK(without_port(destination.headers) == row.headers);
+    CHECK(destination.authority == row.authority);
+  }
+  // A cloud that hands Host through is told by that.
+  for (const Choice choice : {Choice::automatic, Choice::on}) {
+    Route route = of_template;
+    route.host_header = true;
+    route.host_override = choice;
+    const Destination destination = go(route, "localhost", 3000);
+    CHECK(destination.host == "t3000.example");
+    CHECK(destination.authority == "localhost:3000");
+    CHECK(destination.host_override);
+    CHECK(destination.headers.empty());
+  }
+  Route contradiction = of_template;
+  contradiction.host_header = true;
+  contradiction.host_override = Choice::off;
+  CHECK(problem(contradiction).starts_with("hostHeader: contradicts"));
+  for (Route route : {cmux_route(), morph_route(), origin_route()}) {
+    route.host_header = true;
+    CHECK(problem(route).starts_with("hostHeader: is for a template"));
+  }
+}
+
+TEST_CASE("an id with a dash has two readings on the cmux row alone") {
+  for (Route route : {cmux_route(), morph_route(), origin_route(), template_route("https://{id}-{port}.dev")}) {
+    route.morph_id = "abc";
+    CHECK(warnings_of(route).empty());
+    const bool cmux = !route.domain_suffix.empty();
+    route.morph_id = "a-b";
+    REQUIRE(warnings_of(route).size() == (cmux ? 1 : 0));
+    if (cmux) CHECK(warnings_of(route).front().find("cmux-a-b-base-PORT") != std::string::npos);
+  }
 }
 
 TEST_CASE("a route that passes works for every port") {

@@ -28,6 +28,7 @@ class ClientStream final : public http::Stream {
   Task<Result<Head*>> read_head() override { co_return &request; }
   Task<Result<http::Body>> read_body() override { co_return make_error(Errc::closed); }
   bool body_ready() const override { return false; }
+  void interrupt_body(bool) override {}
   Task<Result<void>> write_head(const Head& head, Next) override {
     writing.set();
     co_await may_write;

@@ -64,9 +64,51 @@ TEST_CASE("is_routed needs a route, a loopback target, and no cmux domain") {
   CHECK_FALSE(is_routed(plain, target("localhost:1"), {}));
   CHECK_FALSE(is_routed(routed, target("example.com"), {}));
   CHECK_FALSE(is_routed(routed, target("a.cmux.localhost"), {}));
-  const std::string more[] = {"mine.localhost"};
+  const policy::HostRules rules{{"mine.localhost"}, {"127.0.0.*", "dev.localhost"}};
   CHECK(is_routed(routed, target("a.mine.localhost"), {}));
-  CHECK_FALSE(is_routed(routed, target("a.mine.localhost"), more));
+  CHECK_FALSE(is_routed(routed, target("a.mine.localhost"), rules));
+}
+
+TEST_CASE("never-route goes before every route") {
+  policy::Context routed = context();
+  routed.route->hosts = {"*.internal", "10.0.0.7"};
+  const policy::HostRules rules{{}, {"127.0.0.*", "dev.localhost", "secret.internal"}};
+  for (const std::string_view host : {"127.0.0.1:3000", "dev.localhost:1", "secret.internal", "example.com"})
+    CHECK(way_of(routed, target(host), rules) == policy::Way::direct);
+  for (const std::string_view host : {"localhost:3000", "127.1.0.1", "[::1]:1", "a.dev.localhost"})
+    CHECK(way_of(routed, target(host), rules) == policy::Way::loopback);
+  for (const std::string_view host : {"api.internal:8080", "a.secret.internal", "10.0.0.7"})
+    CHECK(way_of(routed, target(host), rules) == policy::Way::network);
+  CHECK_FALSE(make_plan(&routed, "http", target("127.0.0.1:3000"), "127.0.0.1:3000", rules)->routed);
+}
+
+TEST_CASE("a host of the workspace's network goes to the cmuxProxyOrigin, which is told which") {
+  policy::Context routed = context();
+  routed.route->hosts = {"*.internal", "*.cmux.app", "fd00::7"};
+  routed.route->headers = {{"X-Token", "t"}};
+  const policy::HostRules rules;
+  const auto plan_of = [&](std::string_view scheme, std::string_view authority) {
+    auto made = make_plan(&routed, scheme, target(authority), authority, rules);
+    REQUIRE(made.has_value());
+    return *made;
+  };
+  const Plan plan = plan_of("http", "api.internal:8080");
+  CHECK(plan.origin.text() == "http://127.0.0.1:39379");
+  CHECK(plan.authority == "127.0.0.1:39379");
+  CHECK(plan.routed);
+  CHECK(plan.tunnels);
+  CHECK(plan.opaque);
+  CHECK(plan.headers == policy::HeaderList{{"X-Cmux-Target-Internal", "api.internal:8080"},
+                                           {"X-Cmux-Host-Override", "api.internal:8080"},
+                                           {"X-Token", "t"}});
+  CHECK(plan_of("http", "API.internal").headers == policy::HeaderList{{"X-Cmux-Target-Internal", "api.internal:80"},
+                                                                      {"X-Cmux-Host-Override", "api.internal"},
+                                                                      {"X-Token", "t"}});
+  CHECK(plan_of("http", "[fd00::7]:5432").headers.front().second == "[fd00::7]:5432");
+  // The machine would speak plain HTTP to it.
+  CHECK(make_plan(&routed, "https", target("api.internal"), "api.internal", rules).has_error());
+  CHECK_FALSE(plan_of("http", "a.cmux.app").routed);  // a cmux domain's names are never rewritten
+  CHECK_FALSE(plan_of("http", "localhost:1").opaque);
 }
 
 TEST_CASE("a route that cannot be used is an error") {

@@ -98,9 +98,9 @@ TEST_CASE("answers are text, or problem+json for who asks for JSON") {
 
   http::Head request;
   request.method = "GET";
-  request.fields.add("Accept", "text/html");
+  request.fields.add("Accept", "image/avif, */*");
   CHECK(answer(refusal, &request).type == "text/plain; charset=utf-8");
-  request.fields.set("Accept", "text/html, application/json;q=0.9");
+  request.fields.set("Accept", "application/json, text/html;q=0.9");
   const Answer json = answer(refusal, &request);
   CHECK(json.type == "application/problem+json");
   CHECK(json.proxy_status == text.proxy_status);

@@ -16,7 +16,7 @@ struct World {
   World() {
     listener = *net::Listener::bind(*net::Endpoint::from_ip("127.0.0.1", 0));
     origin = {false, false, "127.0.0.1", listener->endpoint().port()};
-    options.idle_timeout = milliseconds(30'000);
+    options.idle_timeout = options.idle_plain = milliseconds(30'000);
     scope.spawn(accept(*this));
   }
   ~World() {
@@ -211,6 +211,32 @@ TEST_CASE("a kept connection that ends and runs out of time at once is dropped o
   world.options.idle_timeout = milliseconds(10);
   run(world.loop, both_at_once(world));
   CHECK(world.pool.idle_count() == 0);
+}
+
+TEST_CASE("a connection is not kept for as long as its peer keeps it") {
+  World world;
+  world.response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: timeout=1\r\n\r\n";
+  CHECK(ask(world, {allowed, allowed}) == "new new ");
+  world.response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: timeout=600, max=9\r\n\r\n";
+  CHECK(ask(world, {allowed, allowed}) == "new kept ");
+}
+
+TEST_CASE("where its peer says nothing, a connection without TLS is kept for a time of its own") {
+  World world;
+  world.options.idle_plain = milliseconds(0);
+  CHECK(ask(world, {allowed, allowed}) == "new new ");
+}
+
+TEST_CASE("after a sleep no kept connection is used") {
+  static milliseconds slept;
+  slept = milliseconds(0);
+  World world;
+  world.options.time_asleep = [] { return slept; };
+  CHECK(ask(world, {allowed, allowed}) == "new kept ");
+  slept = milliseconds(500);
+  CHECK(ask(world, {allowed}) == "kept ");
+  slept = milliseconds(60'000);
+  CHECK(ask(world, {allowed, allowed}) == "new kept ");
 }
 
 TEST_CASE("clear closes what is idle") {

@@ -1,0 +1,88 @@
+// Connections that only wait hold little, and what a load has needed goes back to the system after it.
+#include "support.hpp"
+
+namespace e2e {
+namespace {
+
+struct Setup {
+  Workspace workspace;
+  Proxy proxy{{"--threads", "1", "--header-timeout", "10m"}, &workspace};
+  Context context =
+      proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id", "abc"});
+  Context direct = proxy.context();
+
+  std::size_t pss() { return proxy.process().pss_kb(); }
+};
+
+constexpr std::size_t kMany = 400;
+
+}  // namespace
+
+TEST_CASE("memory: who only waits holds no buffers") {
+  if (slow()) return;
+  Setup setup;
+  const std::string get = request_text("GET", "http://localhost:3000/", setup.context);
+  const std::string upgrade =
+      request_text("GET", "http://localhost:3000/upgrade/echo", setup.context, "Connection: Upgrade\r\nUpgrade: echo\r\n");
+  const std::string authority = fmt::format("127.0.0.1:{}", setup.workspace.http_port());
+  struct Row {
+    std::string_view what;
+    std::size_t most;  // bytes each
+    std::function<Client()> open;
+  };
+  const Row rows[] = {
+      {"half a head", 6'500,
+       [&] {
+         Client client = setup.proxy.connect();
+         client.send(get.substr(0, get.size() - 10));
+         return client;
+       }},
+      {"a tunnel", 11'000,
+       [&] {
+         Client client = tunnel(setup.proxy, setup.direct, authority);
+         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+         client.read_response();
+         return client;
+       }},
+      {"an upgrade", 13'500,
+       [&] {
+         Client client = setup.proxy.connect();
+         CHECK(client.ask(upgrade).status == 101);
+         client.send("x");
+         CHECK(client.read_exactly(1) == "x");
+         return client;
+       }},
+  };
+  for (const Row& row : rows) {
+    INFO(row.what);
+    std::vector<Client> clients;
+    for (int i = 0; i < 20; ++i) clients.push_back(row.open());
+    const std::size_t before = setup.pss();
+    for (std::size_t i = 0; i < kMany; ++i) clients.push_back(row.open());
+    CHECK(eventually([&] { return setup.pss() < before + kMany * row.most / 1024; }));
+  }
+}
+
+TEST_CASE("memory: what a load has needed goes back to the system") {
+  if (slow()) return;
+  Setup setup;
+  const std::string get = request_text("GET", "http://localhost:3000/", setup.context);
+  CHECK(setup.proxy.connect().ask(get).status == 200);
+  const std::size_t before = setup.pss();
+  std::size_t peak = 0;
+  {
+    std::vector<Client> clients;
+    for (std::size_t i = 0; i < 4 * kMany; ++i) {
+      clients.push_back(setup.proxy.connect());
+      clients.back().send(get);
+    }
+    for (Client& client : clients) CHECK(client.read_response().status == 200);
+    peak = setup.pss();
+  }
+  std::size_t now = 0;
+  const bool gone = eventually([&] { return (now = setup.pss()) < before + (peak - before) / 2; }, 30s);
+  CAPTURE(before, peak, now);
+  CHECK(gone);
+}
+
+}  // namespace e2e
