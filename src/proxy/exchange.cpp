@@ -386,7 +386,8 @@ Task<void> Exchange::refuse(Refusal refusal) {
     record_->detail = refusal.detail;
   }
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
-  if (request_) refusal.target = target_.text();
+  // A plan that was made for an earlier request leaves target_ empty.
+  if (request_) refusal.target = plan_ ? plan_->target : target_.text();
   co_await reply(downstream_, request_, refusal);
 }
 
