@@ -32,13 +32,14 @@ Reply made_reply(int status, const policy::Context& context, const std::string& 
 
 }  // namespace
 
-// What is told of contexts is what the workers know too: one that is not there any more is worth nothing any more.
+// What is told of contexts is what the workers know too: one that is not there any more is worth nothing any more. So they are
+// waited for after the look, not before it.
 Task<Reply> Api::list_contexts(Call&) {
-  co_await instance_.settled();
   json::object document;
   json::array& list = document["contexts"].emplace_array();
   for (const policy::ContextPtr& context : instance_.contexts().list())
     list.emplace_back(context_to_json(*context, instance_.proxy_address(), false, instance_.tunnel_failure(context->id)));
+  co_await instance_.settled();
   co_return json_reply(200, document);
 }
 
@@ -85,8 +86,8 @@ Task<Reply> Api::show_context(Call& call) {
     if (*given != "true" && *given != "false") co_return problem(400, "secrets: must be true or false", "secrets");
     secrets = *given == "true";
   }
-  co_await instance_.settled();
   const policy::ContextPtr context = instance_.contexts().find(call.id);
+  co_await instance_.settled();
   if (!context) co_return no_such_context();
   co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), secrets, instance_.tunnel_failure(context->id)));
 }

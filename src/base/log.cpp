@@ -76,14 +76,31 @@ spdlog::logger& logger() {
   return *instance;
 }
 
-bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; }
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
+
+// How many bytes at the front of `text` are a character of UTF-8 (RFC 3629 section 4) beyond ASCII; 0: none, or one of the
+// control characters U+0080 to U+009F, by which terminals take orders as by ESC.
+std::size_t character_size(std::string_view text) {
+  const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const unsigned first = at(0);
+  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  for (std::size_t i = 1; i < size; ++i)
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  const unsigned second = at(1);
+  if ((first == 0xc2 && second < 0xa0) || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
+  return (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f) ? 0 : size;
+}
 
 std::string escaped(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (as_json && (c == '"' || c == '\\')) (out += '\\') += c;
-    else if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    else out += c;
+  while (!text.empty()) {
+    const char c = text.front();
+    std::size_t size = c >= 0x20 && c < 0x7f ? 1 : character_size(text);
+    if (as_json && (c == '"' || c == '\\')) out += '\\';
+    if (size > 0) out += text.substr(0, size);
+    else out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c)), size = 1;
+    text.remove_prefix(size);
   }
   return out;
 }

@@ -35,7 +35,7 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c
 // A peer's bytes in a message for people: short, and nothing that a terminal or a log would act on.
 std::string quoted(std::string_view text) {
   std::string out = "'";
-  for (const char c : text.substr(0, 40)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  for (const char c : text.substr(0, 40)) out += c >= 0x20 && c < 0x7f ? c : '?';
   return out + (text.size() > 40 ? "…'" : "'");
 }
 

@@ -248,10 +248,11 @@ Illusion::Changed Illusion::callbacks(std::string_view text) const {
   std::size_t copied = 0;
   for (std::size_t at = query + 1; at < end;) {
     const std::size_t next = std::min(text.find('&', at), end);
-    const std::size_t equals = text.find('=', at);
-    if (equals < next)
-      if (const auto changed = callback(text.substr(equals + 1, next - equals - 1))) {
-        out.append(text.substr(copied, equals + 1 - copied)).append(*changed);
+    // Not beyond the parameter: a query of nothing but ampersands must not be read once for each of them.
+    const std::size_t equals = text.substr(at, next - at).find('=');
+    if (equals != text.npos)
+      if (const auto changed = callback(text.substr(at + equals + 1, next - at - equals - 1))) {
+        out.append(text.substr(copied, at + equals + 1 - copied)).append(*changed);
         copied = next;
       }
     at = next + 1;

@@ -196,8 +196,9 @@ void Exchange::prepare_request() {
   bool internal = false;
   for (const auto field : fields) internal = internal || field.known >= Name::x_cmux_host_override;
   if (internal) fields.remove_if([](const http::Fields::Field& field) { return field.known >= Name::x_cmux_host_override; });
-  // What the route's owner set is a token, more often than not; ours are not.
-  for (const auto& [name, value] : plan_->headers) fields.set(name, value, !name.starts_with("X-Cmux-"));
+  // What the route's owner set is a token, more often than not; ours are not. Most names are told by how they begin.
+  const auto is_ours = [](std::string_view name) { return name.starts_with("X-Cmux-") && http::name_of(name) != Name::other; };
+  for (const auto& [name, value] : plan_->headers) fields.set(name, value, !is_ours(name));
   request_->authority = plan_->authority;
   request_->scheme = plan_->origin.tls ? "https" : "http";
   if (!plan_->path_prefix.empty() && request_->path.starts_with('/')) request_->path.insert(0, plan_->path_prefix);
@@ -386,7 +387,8 @@ Task<void> Exchange::refuse(Refusal refusal) {
     record_->detail = refusal.detail;
   }
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
-  if (request_) refusal.target = target_.text();
+  // A plan that was made for an earlier request leaves target_ empty.
+  if (request_) refusal.target = plan_ ? plan_->target : target_.text();
   co_await reply(downstream_, request_, refusal);
 }
 

@@ -10,6 +10,7 @@
 namespace cmux::proxy {
 
 struct Plan {
+  std::string target;  // host and port that the client asked for
   upstream::Origin origin;
   std::string authority;  // for Host and :authority
   std::string path_prefix;

@@ -166,7 +166,7 @@ TEST_CASE("h2 review: a route's fields, and what a client never indexes, are nev
   Upstream upstream;
   const Context context =
       proxy.context({"--cmux-proxy-origin", fmt::format("h2c://127.0.0.1:{}", upstream.port()), "--morph-id", "abc", "--scope",
-                     "base", "--domain-suffix", "cmux.test", "--header", "X-Token: secret"});
+                     "base", "--domain-suffix", "cmux.test", "--header", "X-Token: secret", "--header", "X-Cmux-Token: secret"});
   Client client = proxy.connect();
   client.send(request_text("GET", "http://localhost:3000/", context, "X-Plain: 1\r\nAuthorization: Basic eDp5\r\n"));
   ServerSide server(upstream);
@@ -174,8 +174,10 @@ TEST_CASE("h2 review: a route's fields, and what a client never indexes, are nev
   const std::string names = " " + server.streams[1].never_indexed;
   INFO(names);
   CHECK(names.find(" x-token ") != std::string::npos);
+  CHECK(names.find(" x-cmux-token ") != std::string::npos);
   CHECK(names.find(" authorization ") != std::string::npos);
   CHECK(names.find(" x-plain ") == std::string::npos);
+  CHECK(names.find(" x-cmux-port-internal ") == std::string::npos);
   // A literal that is never indexed (RFC 7541 section 6.2.3), next to plain ones.
   const Lines lines = request(context, "/");
   ClientSide h2(proxy.port(), settings() + frame(kHeaders, kWhole, 1, block(lines) + "\x10\x03x-s\x01y"));

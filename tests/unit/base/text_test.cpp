@@ -44,7 +44,7 @@ TEST_CASE("a peer's bytes stay on one line of the log") {
   REQUIRE(pipe(ends) == 0);
   const int kept = dup(STDERR_FILENO);
   dup2(ends[1], STDERR_FILENO);
-  log::info("bad name '{}'", "a\r\nb\x1b[0m");
+  log::info("bad name '{}'", "a\r\nb\x1b[0m\x7f \xc2\x9b\xff\xed\xa0\x80\xe2\x82 \xe2\x82\xac\xf0\x9f\x98\x80\xc3\xa9");
   log::debug("not this");
   std::string text(4096, '\0');
   const ssize_t count = read(ends[0], text.data(), text.size());  // once the log's own thread has written it
@@ -54,7 +54,10 @@ TEST_CASE("a peer's bytes stay on one line of the log") {
   close(ends[0]);
   REQUIRE(count > 0);
   text.resize(static_cast<std::size_t>(count));
-  CHECK(text.ends_with("bad name 'a\\u000d\\u000ab\\u001b[0m'\n"));
+  // And nothing but UTF-8, whose characters beyond ASCII control nothing.
+  CHECK(
+      text.ends_with("bad name 'a\\u000d\\u000ab\\u001b[0m\\u007f \\u00c2\\u009b\\u00ff\\u00ed\\u00a0\\u0080\\u00e2\\u0082 "
+                     "\xe2\x82\xac\xf0\x9f\x98\x80\xc3\xa9'\n"));
   CHECK(text.find('\n') == text.size() - 1);
 }
 

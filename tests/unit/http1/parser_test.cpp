@@ -229,6 +229,8 @@ TEST_CASE("messages quote little, and nothing that acts on a terminal") {
   const std::string long_line = parsed(Role::request, "GET / HTTP/1.1\r\n" + std::string(200, 'x') + "\r\n\r\n");
   CHECK(long_line.size() < 120);
   CHECK(parsed(Role::request, "GET / HTTP/1.1\r\n\x1b[0m\r\n\r\n").find('\x1b') == std::string::npos);
+  // Nor what is no UTF-8, which a JSON document could not hold, or a control character in it.
+  CHECK(parsed(Role::response, "HTP\xff\xc2\x9b 200 OK\r\n\r\n").find("'HTP" + std::string(3, '?')) != std::string::npos);
 }
 
 TEST_CASE("tokens and field values") {

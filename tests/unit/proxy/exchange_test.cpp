@@ -21,6 +21,7 @@ class ClientStream final : public http::Stream {
   Head request;
   Event may_write{true}, writing;
   std::uint16_t status = 0;
+  std::string body;
   unsigned resets = 0;
   bool became_tunnel = false;
   net::Pair pair;
@@ -35,7 +36,10 @@ class ClientStream final : public http::Stream {
     status = head.status;
     co_return Result<void>{};
   }
-  Task<Result<void>> write_body(std::string_view, Next, const http::Fields*) override { co_return Result<void>{}; }
+  Task<Result<void>> write_body(std::string_view bytes, Next, const http::Fields*) override {
+    body = bytes;
+    co_return Result<void>{};
+  }
   void reset(Errc) noexcept override { ++resets; }
   void cancel_on_abort(http::Abortable*) override {}
   std::unique_ptr<net::Transport> into_transport() override {
@@ -224,4 +228,22 @@ TEST_CASE("exchange: a context has only so many requests open at once") {
   world.run(world.client.writing, [] {});
   CHECK(world.client.status == 503);
   CHECK(world.site.heard.empty());
+}
+
+TEST_CASE("exchange: every waiting page of a connection names what was asked for, not the first alone") {
+  World world;
+  world.worker.apply(Change::added, context_of(world.site.address("http"), "a"));
+  world.client.request.fields.add(http::Name::accept, "text/html");
+  cmux::run(world.loop, world.site.close());
+  for (int request = 1; request <= 2; ++request) {
+    INFO(request);
+    world.client.request.authority = "localhost:3000";  // the request before was made the route's
+    world.show_credentials();
+    Exchange exchange(world.worker, world.entrance, world.client);
+    cmux::run(world.loop, exchange.run());
+    CHECK(world.client.status == 502);
+    CHECK(world.client.body.find("<title>Waiting for localhost:3000</title>") != std::string::npos);
+  }
+  CHECK(world.entrance.plan);
+  cmux::run(world.loop, world.worker.pool().close());
 }
