@@ -17,7 +17,7 @@ PROCESSES = 2            # of clients; Python's threads share one core
 WARM_UP = 20             # seconds of the same traffic, before the first look: allocators and caches keep what they once had
 REST = 60                # for descriptors and memory to come back
 SLACK_KB = 4_000         # of memory
-NEEDED = 2 * (crowd.TUNNELS + crowd.WEBSOCKETS) + crowd.IDLE + 4_000  # descriptors of the proxy, which has the most
+SPARE = 900              # descriptors beside the crowd's
 
 
 def clients_process(stage, threads, counts, failures, until):
@@ -32,8 +32,9 @@ def clients_process(stage, threads, counts, failures, until):
 class Soak:
     def __init__(self, arguments):
         self.arguments = arguments
-        limit = raise_descriptors(NEEDED if arguments.crowd else 4_096)
-        self.scale = min(arguments.scale, (limit - 4_000) / (NEEDED - 4_000))
+        # The proxy has the most; over HTTP/2 nearly only those of its clients.
+        needed = crowd.IDLE + (crowd.TUNNELS + crowd.WEBSOCKETS) * (2 if arguments.crowd_over == "h1" else 1)
+        self.scale = min(arguments.scale, (raise_descriptors(needed + SPARE) - SPARE) / needed)
         self.stage = Stage(["--max-requests", "20000", "--idle-timeout", "30m", *arguments.flags])
         self.fork = multiprocessing.get_context("fork")
         self.failures, self.failed = self.fork.Queue(), []
@@ -79,7 +80,7 @@ class Soak:
 
     def crowd(self):
         self.watch.phase = "crowd"
-        together = crowd.Crowd(self.stage, self.scale, self.done, self.failures)
+        together = crowd.Crowd(self.stage, self.arguments.crowd_over, self.scale, self.done, self.failures)
         start = time.time()
         there = together.arrive()
         print(f"crowd: {there} came in {time.time() - start:.0f} s, at scale {self.scale:.2f}", flush=True)
@@ -146,6 +147,7 @@ def main():
     parser.add_argument("--clients", type=int, default=24, help="who act at once (24)")
     parser.add_argument("--crowd", action="store_true", help="first 10,000 idle clients, 5,000 tunnels, 5,000 WebSockets and 1,000 requests/s at once")
     parser.add_argument("--crowd-seconds", type=float, default=20, help="for which the crowd's requests go on (20)")
+    parser.add_argument("--crowd-over", choices=("h1", "h2c"), default="h1", help="what the crowd's workspaces speak (h1)")
     parser.add_argument("--scale", type=float, default=1, help="of the crowd's numbers (1)")
     parser.add_argument("--out", default="soak", metavar="PATH", help="of the results, without an ending (soak)")
     parser.add_argument("flags", nargs="*", metavar="FLAGS", help="for `cmuxproxy serve`, behind --")

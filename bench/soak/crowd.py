@@ -7,11 +7,11 @@ OPENERS, ASKERS, CONTEXTS = 8, 20, 4
 
 
 class Crowd:
-    def __init__(self, stage, scale, done, failures):
+    def __init__(self, stage, over, scale, done, failures):
         self.stage, self.scale, self.done, self.failures = stage, scale, done, failures
         self.wires, self.lock = [], threading.Lock()
         # Several views: a context may have `max-context-requests` open.
-        origin = f"http://127.0.0.1:{stage.workspace_port}"
+        origin = f"{dict(h1='http', h2c='h2c')[over]}://127.0.0.1:{stage.workspace_port}"
         self.contexts = [stage.context(cmuxProxyOrigin=origin) for _ in range(CONTEXTS)]
 
     def fail(self, what, error):
