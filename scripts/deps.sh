@@ -8,13 +8,16 @@ cd "$(dirname "$0")/.."
 programs=(g++ cmake ninja=ninja-build ccache openssl curl node=nodejs npm python3 git pkg-config)
 module_folders=(tests/e2e/node)
 servers=()
+python_modules=()
 case ${1:-} in
   "") ;;
   --tests)
     programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools redis-cli=redis-tools
-               redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd ip=iproute2)
+               redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd java=default-jdk-headless
+               ip=iproute2)
     servers=(openssh-server postgresql)  # their programs are in no ordinary user's PATH
     module_folders+=(tests/browser)
+    python_modules+=(requests)
     ;;
   *) echo "usage: scripts/deps.sh [--tests]" >&2; exit 2 ;;
 esac
@@ -28,6 +31,9 @@ done
 for library in "${libraries[@]}" ${servers[@]+"${servers[@]}"}; do
   # Without dpkg-query, as on other systems, the libraries count as missing.
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$library" 2>/dev/null) == installed ]] || missing+=("$library")
+done
+for module in "${python_modules[@]}"; do
+  python3 -c "import $module" 2>/dev/null || missing+=("python3-$module")
 done
 
 if ((${#missing[@]} > 0)); then

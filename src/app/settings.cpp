@@ -124,7 +124,7 @@ std::vector<std::string> split(std::string_view text) {
 
 Result<void> load_environment(Loader& loader, const Environment& environment, const std::vector<std::string>& names) {
   std::vector<std::string> known{"CMUXPROXY_CONFIG", "CMUXPROXY_RUNTIME_DIR", "CMUXPROXY_STATE_DIR", "CMUXPROXY_BIN",
-                                 "CMUXPROXY_CONTEXT"};
+                                 "CMUXPROXY_CONTEXT", "CMUXPROXY_FORWARDS"};
   for (const Row& row : setting_rows()) known.push_back(variable_of(row.info.name));
   for (const std::string& name : names)
     if (name.starts_with(kPrefix) && std::find(known.begin(), known.end(), name) == known.end())

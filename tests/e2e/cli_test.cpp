@@ -35,6 +35,7 @@ bool has(const std::string& text, std::string_view part) { return text.find(part
 
 TEST_CASE("cli: every command has --help with an example, on standard output") {
   for (const Strings& command : {Strings{},
+                                 {"run"},
                                  {"serve"},
                                  {"ctx"},
                                  {"ctx", "create"},
@@ -103,6 +104,9 @@ TEST_CASE("cli: usage errors are exit 2, and say what is wrong and what is allow
            Row{{"serve", "--thread", "2"}, "--thread", "--threads"},
            Row{{"serve", "--log-level", "loud"}, "loud", "debug"},
            Row{{"nonsense"}, "nonsense", "serve"},
+           Row{{"sreve"}, "sreve", "did you mean serve?"},
+           Row{{"ctx", "craete"}, "craete", "did you mean create?"},
+           Row{{"run", "--form-url=https://a", "--", "true"}, "--form-url", "did you mean --from-url?"},
            Row{{}, "", "serve"},
        }) {
     const Run refused = cmuxproxy(row.arguments);

@@ -1,10 +1,10 @@
 // ctx create
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 
 #include "app/settings.hpp"
+#include "port_flags.hpp"
 #include "route_flags.hpp"
 
 namespace cmux::cli {
@@ -84,23 +84,6 @@ std::string as_text(const json::object& context) {
   return out + fmt::format("\ntry: {}", as_curl(context));
 }
 
-std::uint16_t port_in(std::string_view text, std::string_view flag, unsigned least) {
-  unsigned number = 0;
-  const auto [stop, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || failed != std::errc{} || stop != text.data() + text.size() || number < least || number > 65535)
-    throw Exit{kUsage, fmt::format("{}: expected a port from {} to 65535, not '{}'", flag, least, text)};
-  return static_cast<std::uint16_t>(number);
-}
-
-// "3000" or "3000:13000".
-void add_forward(std::string_view text, json::object& body) {
-  const std::size_t colon = text.find(':');
-  json::object forward{{"port", port_in(text.substr(0, colon), "--forward", 1)}};
-  if (colon != std::string_view::npos) forward["local"] = port_in(text.substr(colon + 1), "--forward", 0);
-  if (!body.contains("forwards")) body["forwards"].emplace_array();
-  body["forwards"].as_array().push_back(std::move(forward));
-}
-
 int create(const Options& options) {
   if (options.common.json && options.format_given && options.format != "json")
     throw Exit{kUsage, "--json and --format " + options.format + " exclude each other"};
@@ -161,11 +144,7 @@ void add_context_create(CLI::App& group, Action& chosen) {
       ->expected(0, 1)
       ->default_str("0")
       ->type_name("[N]");
-  command
-      ->add_option("--forward", options->forwards,
-                   "a plain port LOCAL of 127.0.0.1 and [::1] that leads to the workspace's port, for every user of this "
-                   "machine; repeatable")
-      ->type_name("PORT[:LOCAL]");
+  add_forward_flag(*command, options->forwards);
   add_route_flags(*command, options->route);
   command->footer(
       "Without a route the context is a plain forward proxy.\n\nExamples:\n"

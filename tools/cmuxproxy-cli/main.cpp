@@ -4,8 +4,10 @@
 
 #include <cstdio>
 
+#include "app/setting_values.hpp"
 #include "base/standard_streams.hpp"
 #include "cli.hpp"
+#include "run.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -22,6 +24,12 @@ std::string full_name(const CLI::App& command) {
   return parent ? full_name(*parent) + " " + command.get_name() : "cmuxproxy";
 }
 
+// The flag or command that an unknown argument is a slip for; empty where it is like none.
+std::string meant_by(std::string_view given, const std::vector<std::string>& flags, const std::vector<std::string>& commands) {
+  if (given.starts_with("--")) return app::closest(given.substr(0, given.find('=')), flags);
+  return commands.empty() ? std::string() : app::closest(given, commands);
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = last_command(app);
   const std::string name = full_name(command);
@@ -31,28 +39,33 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
     print_note(fmt::format("{}: there is no command '{}'", name, rest.front()));
   else if (wants_command && rest.empty()) print_note(fmt::format("{}: a command is missing", name));
   else print_note(fmt::format("{}: {}", name, error.what()));
-  std::string flags, commands;
+  std::vector<std::string> flags, commands;
   for (const CLI::Option* option : command.get_options())
-    if (!option->get_lnames().empty()) flags += fmt::format("{}--{}", flags.empty() ? "" : ", ", option->get_lnames().front());
-  for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; }))
-    commands += fmt::format("{}{}", commands.empty() ? "" : ", ", sub->get_name());
-  if (!commands.empty()) print_note(fmt::format("commands: {}", commands));
-  if (!flags.empty()) print_note(fmt::format("flags: {}", flags));
+    if (!option->get_lnames().empty()) flags.push_back("--" + option->get_lnames().front());
+  for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) commands.push_back(sub->get_name());
+  for (const std::string& given : rest)
+    if (const std::string meant = meant_by(given, flags, commands); !meant.empty())
+      print_note(fmt::format("did you mean {}?", meant));
+  if (!commands.empty()) print_note(fmt::format("commands: {}", fmt::join(commands, ", ")));
+  if (!flags.empty()) print_note(fmt::format("flags: {}", fmt::join(flags, ", ")));
   print_note(fmt::format("more: {} --help", name));
   return kUsage;
 }
 
 int run(int argc, char** argv) {
+  std::vector<std::string> command = take_command(argc, argv);
   CLI::App app("http://localhost:3000 shows port 3000 of a remote workspace: a local forward proxy", "cmuxproxy");
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"
-      "  cmuxproxy serve\n"
+      "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- curl http://localhost:3000/\n"
+      "  cmuxproxy serve --detach\n"
       "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app --format curl\n"
       "  cmuxproxy probe http://localhost:3000/ --morph-id abc123 --scope base --domain-suffix cmux.app\n"
       "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no instance reachable, 4 no such context, 5 probe failed\n"
       "Every command has --help.");
   Action chosen;
+  add_run(app, chosen, std::move(command));
   add_serve(app, chosen);
   add_context(app, chosen);
   add_probe(app, chosen);

@@ -1,4 +1,4 @@
-// serve: runs an instance in the foreground. Its flags come from the table of settings.
+// serve: runs an instance, in the foreground or detached. Its flags come from the table of settings.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -14,6 +14,7 @@
 #include "base/log.hpp"
 #include "cli.hpp"
 #include "route_flags.hpp"
+#include "serve_detach.hpp"
 
 extern char** environ;
 
@@ -26,7 +27,7 @@ struct Options {
   std::map<std::string, std::vector<std::string>> texts;  // by setting
   std::map<std::string, bool> switches;
   std::string config;
-  bool check = false, json = false;
+  bool check = false, json = false, detach = false, discard_log = false;
 };
 
 std::vector<std::string> variable_names() {
@@ -72,11 +73,6 @@ void say(int descriptor, std::string_view name, const std::string& line, bool cl
   else if (out.dropped() > 0) log::warn("the ready line is lost: {} cannot be written to", name);
 }
 
-void announce(const std::string& document, const std::string& text, bool as_json, int descriptor) {
-  say(STDOUT_FILENO, "standard output", as_json ? document : text, false);
-  if (descriptor >= 0) say(descriptor, "--ready-fd", document, true);
-}
-
 int serve(const Options& options) {
   const app::Environment environment = [](const char* name) { return std::getenv(name); };
   const auto path = app::config_path(options.config.empty() ? std::nullopt : std::optional(options.config), environment);
@@ -86,17 +82,25 @@ int serve(const Options& options) {
   if (settings->ready_fd >= 0 && fcntl(settings->ready_fd, F_GETFD) < 0)
     throw Exit{kUsage, fmt::format("--ready-fd: descriptor {} is not open", settings->ready_fd)};
   if (options.check) return print_check(*settings, path, options.json);
-  return app::run_server(
-      *settings,
-      [&](const std::string& document, const std::string& text) { announce(document, text, options.json, settings->ready_fd); },
-      load);
+  const auto serve_until_stopped = [&](const SayReady& say_ready) {
+    return app::run_server(
+        *settings,
+        [&](const std::string& document, const std::string& text) {
+          say_ready(options.json ? document : text);
+          if (settings->ready_fd >= 0) say(settings->ready_fd, "--ready-fd", document, true);
+        },
+        load);
+  };
+  if (options.detach)
+    return detach(settings->instance, options.discard_log ? Log::discard : Log::keep, settings->ready_fd, serve_until_stopped);
+  return serve_until_stopped([](const std::string& line) { say(STDOUT_FILENO, "standard output", line, false); });
 }
 
 }  // namespace
 
 void add_serve(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* const command = app.add_subcommand("serve", "run an instance in the foreground");
+  CLI::App* const command = app.add_subcommand("serve", "run an instance");
   for (const app::SettingInfo& setting : app::setting_table()) {
     const std::string flag = (setting.negated_flag ? "--no-" : "--") + setting.name;
     const std::string help = setting.negated_flag ? "do not " + setting.help : setting.help;
@@ -113,10 +117,15 @@ void add_serve(CLI::App& app, Action& chosen) {
       ->check(not_empty());
   command->add_flag("--check", options->check, "check the settings, print what is in effect, and end");
   command->add_flag("--json", options->json, "print the ready line as JSON");
+  CLI::Option* const detach =
+      command->add_flag("--detach", options->detach,
+                        "run in the background: returns when it is ready; its log is log/NAME.log in the state folder, bounded");
+  command->add_flag("--discard-log", options->discard_log)->needs(detach)->group("");  // for who ends with it: `run`
   command->footer(
       "Every setting is also a variable (CMUXPROXY_DRAIN_TIMEOUT) and a key of the file (drain-timeout).\n"
       "SIGINT or SIGTERM stops it gracefully, a second one at once; SIGHUP reads the file again.\n\nExamples:\n"
       "  cmuxproxy serve\n"
+      "  cmuxproxy serve --detach && cmuxproxy status\n"
       "  cmuxproxy serve --listen 127.0.0.1:0 --instance ci --json --log-level warn\n"
       "  cmuxproxy serve --resolve '*.cmux.test=127.0.0.1:8443' --upstream-ca ca.pem");
   command->callback([options, &chosen] { chosen = [options] { return serve(*options); }; });

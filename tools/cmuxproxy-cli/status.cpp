@@ -22,9 +22,32 @@ void print_members(const json::object& document, const std::string& prefix) {
   }
 }
 
-int status(const Common& common) {
-  const admin::Client client = connect(common.instance);
-  const json::object document = expect(client, client.call("GET", "/v1/status"));
+json::object ask_status(const std::string& instance) {
+  const admin::Client client = connect(instance);
+  return expect(client, client.call("GET", "/v1/status"));
+}
+
+// The first answer within that time; without an instance until then, what the last attempt says.
+json::object wait_for_status(const std::string& instance, milliseconds most) {
+  const auto end = Clock::now() + most;
+  while (true) {
+    try {
+      return ask_status(instance);
+    } catch (const Exit& exit) {
+      if (exit.code != kNoInstance || Clock::now() >= end) throw;
+    }
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+}
+
+int status(const Common& common, const std::string& wait) {
+  milliseconds most{0};
+  if (!wait.empty()) {
+    const auto given = app::parse_duration(wait);
+    if (!given) throw Exit{kUsage, "--wait: " + given.error().detail};
+    most = *given;
+  }
+  const json::object document = wait_for_status(common.instance, most);
   if (common.json) print_json(document);
   else print_members(document, "");
   return kOk;
@@ -108,9 +131,13 @@ int version(bool as_json) {
 void add_status(CLI::App& app, Action& chosen) {
   auto common = std::make_shared<Common>();
   CLI::App* const command = app.add_subcommand("status", "what a running instance is and does");
+  auto wait = std::make_shared<std::string>();
   add_common(*command, *common);
-  command->footer("Example:\n  cmuxproxy status --json");
-  command->callback([common, &chosen] { chosen = [common] { return status(*common); }; });
+  command->add_option("--wait", *wait, "wait that long for an instance to be there; exit 3 where none is then")
+      ->type_name("TIME")
+      ->check(not_empty());
+  command->footer("Examples:\n  cmuxproxy status --json\n  cmuxproxy status --wait 10s");
+  command->callback([=, &chosen] { chosen = [=] { return status(*common, *wait); }; });
 }
 
 void add_stop(CLI::App& app, Action& chosen) {

@@ -1,0 +1,263 @@
+// run: a command whose localhost is the workspace's.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "support.hpp"
+
+using namespace e2e;
+namespace fs = std::filesystem;
+
+namespace {
+
+bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool runs(pid_t pid) { return kill(pid, 0) == 0; }
+
+const Strings kRoute{"--from-url", "https://cmux-abc-base-3000.cmux.test"};
+
+const Strings kRootVariables{"SSL_CERT_FILE",     "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT",         "GIT_SSL_CAINFO",
+                             "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE",  "DENO_CERT",          "NIX_SSL_CERT_FILE"};
+
+// A user with nothing running, and a workspace that settings alone lead to.
+struct User {
+  Workspace workspace;
+  TempDir folder;
+  std::string runtime = folder / "run", state = folder / "state";
+  Strings environment{"CMUXPROXY_RUNTIME_DIR=" + runtime,
+                      "CMUXPROXY_STATE_DIR=" + state,
+                      "HOME=" + folder.path,
+                      "XDG_CONFIG_HOME=" + folder / "config",
+                      fmt::format("CMUXPROXY_RESOLVE=*.cmux.test=127.0.0.1:{}", workspace.https_port()),
+                      "CMUXPROXY_UPSTREAM_CA=" + pki() + "/ca.crt",
+                      "CMUXPROXY_DOMAINS=cmux.test"};
+
+  User() {
+    for (const std::string& name : kRootVariables) environment.push_back(name + "=");  // whatever this machine has
+    environment.insert(environment.end(), {"NODE_EXTRA_CA_CERTS=", "JAVA_TOOL_OPTIONS="});
+  }
+  Strings argv(const Strings& command, const Strings& flags = kRoute) const {
+    Strings all{binary(), "run"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    all.emplace_back("--");
+    all.insert(all.end(), command.begin(), command.end());
+    return all;
+  }
+  Run run(const Strings& command, const Strings& flags = kRoute, const Strings& more = {}) const {
+    Strings all = environment;
+    all.insert(all.end(), more.begin(), more.end());
+    return e2e::run(argv(command, flags), all);
+  }
+  // The private instance goes with the command, and is nobody's child.
+  bool nothing_is_left() const {
+    return eventually([&] { return !fs::exists(runtime) || fs::is_empty(runtime); });
+  }
+};
+
+std::string variable(const Run& env, std::string_view name) {
+  const std::string line = fmt::format("\n{}=", name);
+  const std::size_t at = ("\n" + env.out).find(line);
+  if (at == std::string::npos) return "(unset)";
+  const std::size_t begin = at + line.size() - 1;
+  return env.out.substr(begin, env.out.find('\n', begin) - begin);
+}
+
+}  // namespace
+
+TEST_CASE("run: with nothing else running, programs see the workspace on localhost") {
+  struct Row {
+    const char* name;
+    Strings command;
+    Strings flags;
+  };
+  const std::string java = source("tests/e2e/java/Get.java"), python = source("tests/e2e/python/get.py"),
+                    node = source("tests/e2e/node/get.mjs");
+  const std::string http = "http://localhost:3000/", https = "https://localhost:3000/";
+  User user;
+  for (const Row& row : {
+           Row{"curl", {"curl", "-sS", http}, {}},
+           Row{"curl, TLS", {"curl", "-sS", https}, {}},
+           Row{"Python's urllib", {"python3", python, "urllib", http}, {}},
+           Row{"Python's urllib, TLS", {"python3", python, "urllib", https}, {}},
+           Row{"Python's requests", {"python3", python, "requests", http}, {}},
+           Row{"Python's requests, TLS", {"python3", python, "requests", https}, {}},
+           Row{"Java's HttpClient", {"java", java, "client", http}, {}},
+           Row{"Java's HttpClient, TLS", {"java", java, "client", https}, {}},
+           Row{"Java's HttpURLConnection", {"java", java, "connection", http}, {}},
+           // These have no proxy for localhost, or none at all (Node.js before 22.21): by a port of their own.
+           Row{"Python's http.client", {"python3", python, "http.client", "3000"}, {"--forward", "3000:0"}},
+           Row{"Node's fetch", {"node", node, "fetch", "3000"}, {"--forward", "3000:0"}},
+           Row{"Node's http.get", {"node", node, "http", "3000"}, {"--forward", "3000:0"}},
+       }) {
+    Strings flags = kRoute;
+    flags.insert(flags.end(), row.flags.begin(), row.flags.end());
+    const Run done = user.run(row.command, flags);
+    INFO(row.name << "\n" << done.err);
+    CHECK(done.exit == 0);
+    CHECK(contains(done.out, "workspace abc scope base port 3000"));
+  }
+  CHECK(user.nothing_is_left());
+}
+
+TEST_CASE("run: Node.js obeys the environment alone where it can (22.21 and 24 on)") {
+  const Run version = run({"node", "-p",
+                           "const [a, b] = process.versions.node.split('.').map(Number);"
+                           "a >= 24 || (a === 22 && b >= 21)"});
+  User user;
+  for (const char* const way : {"fetch", "http"}) {
+    const Run done = user.run({"node", source("tests/e2e/node/get.mjs"), way, "http://localhost:3000/"});
+    INFO(way << " " << done.out << done.err);
+    CHECK(contains(done.out, "workspace abc") == (version.out == "true\n"));
+  }
+}
+
+TEST_CASE("run: what the command's environment holds") {
+  User user;
+  const Run env = user.run(
+      {"env"}, {"--from-url", "https://cmux-abc-base-3000.cmux.test", "--header", "X-Token: env:SECRET", "--forward", "5432:0"},
+      {"SECRET=hush-hush", "JAVA_TOOL_OPTIONS=-Xmx64m",
+       "no_proxy=localhost,.example.com, 127.0.0.0/8 ,[::1],10.0.0.0/8,*.localhost,registry.local:5000,*"});
+  INFO(env.out << env.err);
+  REQUIRE(env.exit == 0);
+  const std::string url = variable(env, "http_proxy");
+  CHECK(url.starts_with("http://127.0.0.1:"));  // and no credentials
+  for (const char* const name : {"HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"})
+    CHECK(variable(env, name) == url);
+  for (const char* const name : {"no_proxy", "NO_PROXY"})
+    CHECK(variable(env, name) == ".example.com,10.0.0.0/8,registry.local:5000");
+  CHECK(variable(env, "NODE_USE_ENV_PROXY") == "1");
+  CHECK(variable(env, "CMUXPROXY_CONTEXT").starts_with("ctx-0-"));
+  CHECK(variable(env, "CMUXPROXY_INSTANCE").starts_with("run-"));
+  CHECK(variable(env, "CMUXPROXY_FORWARDS").starts_with("5432:"));
+  const std::string java = variable(env, "JAVA_TOOL_OPTIONS");
+  CHECK(java.starts_with("-Xmx64m -Dhttp.proxyHost=127.0.0.1 -Dhttp.proxyPort=" + url.substr(17)));
+  CHECK(contains(java, "-Dhttp.nonProxyHosts=example.com|*.example.com "));
+  CHECK(contains(java, "-Djavax.net.ssl.trustStore=" + user.state + "/trust/"));
+
+  const std::string ours = read_file(user.state + "/ca.crt"), bundle = read_file(variable(env, "SSL_CERT_FILE"));
+  CHECK(bundle == read_file("/etc/ssl/certs/ca-certificates.crt") + ours);
+  for (const std::string& name : kRootVariables) CHECK(variable(env, name) == variable(env, "SSL_CERT_FILE"));
+  CHECK(variable(env, "NODE_EXTRA_CA_CERTS") == user.state + "/ca.crt");
+}
+
+TEST_CASE("run: the user's own roots stay, with ours beside them; the files do not add up") {
+  User user;
+  const std::string own = read_file(pki() + "/ca.crt");
+  const Run env = user.run(
+      {"env"}, kRoute,
+      {"SSL_CERT_FILE=" + pki() + "/ca.crt", "NODE_EXTRA_CA_CERTS=" + pki() + "/ca.crt", "REQUESTS_CA_BUNDLE=/etc/ssl/certs"});
+  REQUIRE(env.exit == 0);
+  const std::string ours = read_file(user.state + "/ca.crt");
+  CHECK(read_file(variable(env, "SSL_CERT_FILE")) == own + ours);
+  CHECK(read_file(variable(env, "NODE_EXTRA_CA_CERTS")) == own + ours);
+  CHECK(variable(env, "REQUESTS_CA_BUNDLE") == "/etc/ssl/certs");  // a folder
+  const auto count = [&] { return std::distance(fs::directory_iterator(user.state + "/trust"), fs::directory_iterator()); };
+  const auto first = count();
+  REQUIRE(user.run({"true"}).exit == 0);
+  CHECK(count() == first);
+  for (int i = 0; i < 20; ++i) write_file(fmt::format("{}/trust/old-{}", user.state, i), "old");
+  write_file(user.folder / "more.pem", own + own);
+  REQUIRE(user.run({"true"}, kRoute, {"SSL_CERT_FILE=" + user.folder / "more.pem"}).exit == 0);
+  CHECK(count() <= 16);
+}
+
+TEST_CASE("run: it becomes the command: pid, exit status, signals, descriptors and SIGPIPE are the command's own") {
+  User user;
+  Process shell;
+  shell.start(user.argv({"sh", "-c", "echo $$; trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done"}), user.environment);
+  CHECK(shell.read_line() == std::to_string(shell.pid()));
+  REQUIRE(shell.read_line() == "ready");
+  CHECK(shell.stop(SIGTERM) == 7);
+  CHECK(user.run({"sh", "-c", "kill -KILL $$"}).exit == -SIGKILL);
+  CHECK(user.run({"sh", "-c", "exit 41"}).exit == 41);
+  // No descriptor of ours, and no signal ignored, that was not before.
+  const Strings look{"sh", "-c", "ls /proc/$$/fd; grep -E '^Sig(Ign|Blk)' /proc/self/status"};
+  CHECK(user.run(look).out == run(look).out);
+  CHECK(user.nothing_is_left());
+}
+
+TEST_CASE("run: a terminal stays one, ^C comes once, and the command can be stopped and continued") {
+  User user;
+  Strings argv{"python3", source("tests/e2e/python/terminal.py")};
+  const Strings command = user.argv({"sh", "-c",
+                                     "test -t 0 && test -t 1 && echo terminal; trap 'echo interrupted' INT;"
+                                     "echo ready; read -r line; read -r line; echo got $line"});
+  argv.insert(argv.end(), command.begin(), command.end());
+  const Run done = run(argv, user.environment);
+  INFO(done.out << done.err);
+  CHECK(done.exit == 0);
+  CHECK(contains(done.out, "terminal\r\n"));
+  CHECK(contains(done.out, "stopped and continued\n"));
+  const std::size_t once = done.out.find("interrupted");
+  REQUIRE(once != std::string::npos);
+  CHECK(done.out.find("interrupted", once + 1) == std::string::npos);
+}
+
+TEST_CASE("run: what cannot be run: 127, 126, usage 2, no instance of that name 3; nothing is left") {
+  User user;
+  const Run missing = user.run({"no-such-command"});
+  CHECK(missing.exit == 127);
+  CHECK(contains(missing.err, "no-such-command: No such file"));
+  write_file(user.folder / "data", "text");
+  CHECK(user.run({user.folder / "data"}).exit == 126);
+  CHECK(user.run({}).exit == 2);
+  CHECK(contains(run({binary(), "run", "--from-url", "https://cmux-a-b-1.cmux.app"}, user.environment).err, "-- COMMAND"));
+  CHECK(user.run({"true"}, {"--no-such-flag"}).exit == 2);
+  CHECK(user.run({"true"}, {"--from-url", "https://example.org/"}).exit == 2);
+  CHECK(user.run({"true"}, {"--from-url", "https://cmux-a-b-1.cmux.app", "--forward", "0"}).exit == 2);
+  const Run nobody = user.run({"true"}, {"--instance", "nobody"});
+  CHECK(nobody.exit == 3);
+  CHECK(contains(nobody.err, "no instance 'nobody'"));
+  const Run settings = user.run({"true"}, kRoute, {"CMUXPROXY_THREADS=none"});
+  CHECK(settings.exit == 2);
+  CHECK(contains(settings.err, "CMUXPROXY_THREADS"));
+  CHECK(user.nothing_is_left());
+}
+
+TEST_CASE("run: a running instance is used, and has no context more when the command has ended") {
+  Workspace workspace;
+  Proxy proxy({"--domains", "cmux.test"}, &workspace);
+  Strings argv{binary(), "run", "--instance", proxy.instance, "--forward", "3000:0"};
+  argv.insert(argv.end(), kRoute.begin(), kRoute.end());
+  argv.insert(argv.end(), {"--", "sh", "-c", "curl -sS http://localhost:3000/; \"$0\" ctx list --json", binary()});
+  const Run done = run(argv, proxy.environment());
+  INFO(done.out << done.err);
+  REQUIRE(done.exit == 0);
+  CHECK(done.out.starts_with("workspace abc scope base port 3000"));
+  const auto listed = boost::json::parse(done.out.substr(done.out.find('{'))).at("contexts").as_array();
+  REQUIRE(listed.size() == 1);
+  CHECK(text_in(listed[0].as_object(), "label") == "run sh");
+  // At once: the instance sees the end of the process before it sees this question.
+  CHECK(proxy.cli({"ctx", "list", "--json"}).json().at("contexts").as_array().empty());
+  CHECK_FALSE(fs::exists(proxy.home / "runtime" + "/default.json"));
+}
+
+TEST_CASE("run: whatever the command leaves, or however it ends, no context, instance or listener stays") {
+  const std::string script = GENERATE("sleep 300 & echo $!; exec sleep 300",                       // leaves a child behind
+                                      "setsid sleep 300 & echo $!; exec sleep 300",                // ... a daemon
+                                      "trap '' TERM HUP INT; echo 0; while :; do sleep 1; done");  // does not go when asked
+  User user;
+  Process shell;
+  shell.start(user.argv({"sh", "-c", fmt::format("echo $CMUXPROXY_INSTANCE $http_proxy; {}", script)}), user.environment);
+  const std::string first = shell.read_line();
+  const pid_t left = std::stoi(shell.read_line());
+  const std::string instance = first.substr(0, first.find(' '));
+  const auto record = boost::json::parse(read_file(fmt::format("{}/{}.json", user.runtime, instance))).as_object();
+  const auto pid = static_cast<pid_t>(number_in(record, "pid"));
+  CHECK(runs(pid));
+  CHECK(shell.stop(SIGKILL) == -SIGKILL);
+  CHECK(user.nothing_is_left());
+  CHECK(eventually([&] { return !runs(pid); }));
+  const Run refused = run({"curl", "-sS", "-x", first.substr(first.find(' ') + 1), "http://localhost:3000/"});
+  CHECK(refused.exit == 7);  // nobody listens
+  if (left > 0) kill(left, SIGKILL);
+}
+
+TEST_CASE("run inside run: the inner context counts, on the same instance") {
+  User user;
+  const Run done = user.run({binary(), "run", "--from-url", "https://cmux-xyz-base-3000.cmux.test", "--", "sh", "-c",
+                             "curl -sS http://localhost:3000/; curl -sS https://localhost:3000/; echo $CMUXPROXY_INSTANCE"});
+  INFO(done.err);
+  CHECK(done.exit == 0);
+  CHECK(done.out.starts_with("workspace xyz scope base port 3000\nworkspace xyz scope base port 3000\nrun-"));
+  CHECK(user.nothing_is_left());
+}

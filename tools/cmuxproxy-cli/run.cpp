@@ -1,0 +1,118 @@
+// run: a command whose localhost is the workspace's.
+//
+// The process becomes the command (execvp), as that of env(1) does: its parent, process group, terminal, signals and exit status
+// are the command's own, and there is nothing to pass on and nobody to be killed in between. What must go when the command has
+// ended is tied to the process's number, which stays the same: the context by its ownerPid, a private instance by its owner-pid.
+// Both watch the process and not the command's goodwill; and since an instance reads its events in their order, whoever asks it
+// after the command has ended finds the context gone.
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "port_flags.hpp"
+#include "route_flags.hpp"
+#include "run.hpp"
+#include "run_environment.hpp"
+#include "run_instance.hpp"
+
+namespace cmux::cli {
+namespace {
+
+constexpr int kCannotRun = 126, kNotFound = 127;  // as shells and env(1) have it
+
+struct Options {
+  std::string instance;
+  RouteFlags route;
+  std::vector<std::string> forwards;
+  std::vector<std::string> command;
+};
+
+// Read before main() ignores it: the command gets what `run` got.
+const bool kPipeSignalIgnored = [] {
+  struct sigaction action {};
+  return sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}();
+
+// The name of the command, for people who list the contexts.
+std::string label_of(const std::string& command) {
+  const std::string name = command.substr(command.rfind('/') + 1);
+  for (const char c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "run";
+  return fmt::format("run {}", name).substr(0, 100);
+}
+
+json::object request_of(const Options& options) {
+  json::object body;
+  options.route.add_to(body);
+  body["label"] = label_of(options.command.front());
+  body["ownerPid"] = getpid();
+  // Without credentials: Java answers no 407 on tunnels, browsers and SOCKS clients none at all, and what is not in the
+  // environment is in nobody's log. The price is that other users of this machine can connect to the port while the command runs.
+  body["dedicatedPort"] = true;
+  for (const std::string& forward : options.forwards) add_forward(forward, body);
+  return body;
+}
+
+[[noreturn]] void become(const std::vector<std::string>& command) {
+  std::vector<char*> arguments;
+  for (const std::string& each : command) arguments.push_back(const_cast<char*>(each.c_str()));
+  arguments.push_back(nullptr);
+  if (!kPipeSignalIgnored) signal(SIGPIPE, SIG_DFL);
+  std::fflush(stdout);
+  execvp(arguments[0], arguments.data());
+  const int why = errno;
+  throw Exit{why == ENOENT ? kNotFound : kCannotRun, fmt::format("run: {}: {}", command.front(), std::strerror(why))};
+}
+
+int run(const Options& options) {
+  if (options.command.empty()) throw Exit{kUsage, "run: a command is missing: cmuxproxy run [flags] -- COMMAND…"};
+  const json::object body = request_of(options);
+  const admin::Client client = instance_for_run(options.instance);
+  const json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
+  print_warnings(context);
+  if (member(context, "route").is_null()) print_note(fmt::format("cmuxproxy: run: {}", kNoRoute));
+  const json::object status = expect(client, client.call("GET", "/v1/status"));
+  set_environment(context, text_member(status, "caFile"));
+  if (client.instance().name != kDefaultInstance) setenv("CMUXPROXY_INSTANCE", client.instance().name.c_str(), 1);
+  become(options.command);
+}
+
+}  // namespace
+
+std::vector<std::string> take_command(int& argc, char** argv) {
+  if (argc < 2 || std::string_view(argv[1]) != "run") return {};
+  char** const end = argv + argc;
+  char** const mark = std::find_if(argv + 2, end, [](const char* argument) { return std::string_view(argument) == "--"; });
+  argc = static_cast<int>(mark - argv);
+  return mark == end ? std::vector<std::string>() : std::vector<std::string>(mark + 1, end);
+}
+
+void add_run(CLI::App& app, Action& chosen, std::vector<std::string> command_line) {
+  auto options = std::make_shared<Options>();
+  options->command = std::move(command_line);
+  CLI::App* const command =
+      app.add_subcommand("run", "run a command whose localhost is the workspace's: run [flags] -- COMMAND…");
+  command->add_option("--instance", options->instance, "the instance to use; without it the default one, or else a private one")
+      ->envname("CMUXPROXY_INSTANCE")
+      ->type_name("NAME")
+      ->check(not_empty());
+  add_forward_flag(*command, options->forwards);
+  add_route_flags(*command, options->route);
+  command->footer(
+      "The command gets proxy variables, the local CA for its TLS, and CMUXPROXY_CONTEXT. Where no instance runs, one is "
+      "started\n"
+      "for it (with the CMUXPROXY_* variables and the file as its settings) and ends with it.\n"
+      "Exit codes: the command's; 126 it cannot be run, 127 it is not there; before it runs, those of every "
+      "command.\n\nExamples:\n"
+      "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- curl http://localhost:3000/\n"
+      "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- bash\n"
+      "  cmuxproxy run --from-url URL --forward 5432:15432 -- psql -h 127.0.0.1 -p 15432");
+  command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
+}
+
+}  // namespace cmux::cli

@@ -1,0 +1,13 @@
+// run: what main() must know of it. Its command line is two: ours, and that of another program.
+#pragma once
+
+#include "cli.hpp"
+
+namespace cmux::cli {
+
+// Takes what follows `run`'s first -- off the arguments: it is none of CLI11's business.
+std::vector<std::string> take_command(int& argc, char** argv);
+
+void add_run(CLI::App& app, Action& chosen, std::vector<std::string> command_line);
+
+}  // namespace cmux::cli
