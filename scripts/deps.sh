@@ -13,7 +13,8 @@ case ${1:-} in
   "") ;;
   --tests)
     programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools redis-cli=redis-tools
-               redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd java=default-jdk-headless)
+               redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd java=default-jdk-headless
+               ip=iproute2)
     servers=(openssh-server postgresql)  # their programs are in no ordinary user's PATH
     module_folders+=(tests/browser)
     python_modules+=(requests)
