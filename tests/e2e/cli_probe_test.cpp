@@ -131,6 +131,14 @@ TEST_CASE("probe: an answer of the workspace is an answer, whatever its status")
   CHECK(setup.probe({"http://localhost:3000/status/500"}).exit == 0);
 }
 
+TEST_CASE("probe: of what a workspace calls its error only the name is shown") {
+  Setup setup;
+  const Run run = setup.probe({kUrl + "headers?h=Proxy-Status:cmuxproxy;%20error=dns_error%C2%9B31m&status=502"});
+  INFO(run.out);
+  CHECK(has(run.out, "  error      dns_error\n"));
+  CHECK_FALSE(has(run.out, "\xc2\x9b"));
+}
+
 TEST_CASE("probe: what fails is exit 5, with a hint") {
   Setup setup;
   setup.workspace.process().stop();

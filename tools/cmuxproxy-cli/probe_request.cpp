@@ -44,12 +44,20 @@ std::string proxy_error_of(std::string_view status) {
   const std::size_t at = status.find(kError);
   if (at == std::string_view::npos) return {};
   const std::string_view rest = status.substr(at + kError.size());
-  return std::string(rest.substr(0, rest.find_first_of("; ")));
+  return std::string(rest.substr(0, rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_")));
+}
+
+// A server's words on a terminal: ASCII, since among the other characters there are such that it obeys.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c < 0x20 || c >= 0x7f) c = '?';
+  return out;
 }
 
 void note_head(const http::response_header<>& head, ProbeResult& result) {
   result.status = head.result_int();
-  result.reason = view(head.reason());
+  result.reason = printable(view(head.reason()));
   if (result.reason.empty()) result.reason = http1::reason_of(static_cast<std::uint16_t>(result.status));
   result.proxy_error = proxy_error_of(view(head["Proxy-Status"]));
 }
