@@ -6,9 +6,10 @@
 
 namespace e2e {
 
-// Is this process in a namespace that it may change? If not, runs the test of that name again in one, as a process of its own,
-// and CHECKs that it passes; where the system allows nobody here to make namespaces, FAILs and says what would.
-bool in_namespace(const std::string& test);
+// Is this process in a namespace that it may change? If not, runs the current test again in one, as a process of its own, and
+// CHECKs that it passes; where the system allows nobody here to make namespaces, FAILs and says what would. The test's name has
+// no comma.
+bool in_namespace();
 
 // The workspace's machine. Create it in a namespace of one's own.
 class Machine {
