@@ -53,7 +53,7 @@ class Crowd:
                     self.fail(f"crowd: {how.__name__}", error)
 
         self.together(opener, OPENERS)
-        return {how.__name__: sum(each is how or each == how for each, _ in self.wires) for how, _ in wanted}
+        return {how.__name__: sum(each == how for each, _ in self.wires) for how, _ in wanted}
 
     def ask(self, seconds):
         """RATE requests a second, on kept connections; how many were answered, a second."""
