@@ -53,18 +53,17 @@ class Crowd:
                     self.fail(f"crowd: {how.__name__}", error)
 
         self.together(opener, OPENERS)
-        return {how.__name__: sum(each is how or each == how for each, _ in self.wires) for how, _ in wanted}
+        return {how.__name__: sum(each == how for each, _ in self.wires) for how, _ in wanted}
 
     def ask(self, seconds):
         """RATE requests a second, on kept connections; how many were answered, a second."""
-        until, answered = time.time() + seconds, [0] * ASKERS
+        start, answered = time.time(), [0] * ASKERS
         pause = ASKERS / (RATE * self.scale)
 
         def asker(index):
-            wire, at = None, time.time() + pause * index / ASKERS
-            while (now := time.time()) < until:
-                if now < at:
-                    time.sleep(at - now)
+            wire, at = None, start + pause * index / ASKERS
+            while at < start + seconds:
+                time.sleep(max(0, at - time.time()))
                 at += pause
                 try:
                     wire = wire or clients.Wire(self.stage.port)
@@ -79,7 +78,7 @@ class Crowd:
 
         self.together(asker, ASKERS, True)
         self.done[-1] += sum(answered)
-        return sum(answered) / seconds
+        return sum(answered) / (time.time() - start)
 
     def still_there(self):
         """Who was only there all the time still is, and can be heard."""

@@ -70,7 +70,7 @@ def plot(rows):
     width, height, left, gap = 900, 130, 70, 40
     end = max(row["seconds"] for row in rows) or 1
     x = lambda seconds: left + (width - left - 10) * seconds / end
-    total = len(PLOTTED) * (height + gap) + 30
+    total = len(PLOTTED) * (height + gap) + 40
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{total}" font-family="sans-serif" font-size="12">',
            f'<rect width="{width}" height="{total}" fill="white"/>']
     phases = []
@@ -79,10 +79,13 @@ def plot(rows):
             phases.append([row["phase"], row["seconds"], row["seconds"]])
         phases[-1][2] = row["seconds"]
     for index, (name, start, stop) in enumerate(phases):
-        out.append(f'<rect x="{x(start):.1f}" y="20" width="{max(1, x(stop) - x(start)):.1f}" height="{total - 45}" '
-                   f'fill="{("#eef3fa", "#f7f7f7")[index % 2]}"/><text x="{x(start) + 3:.1f}" y="15">{name}</text>')
+        last = x(start) > width - 100  # its name ends where it ends
+        label, anchor = (width - 10, "end") if last else (x(start), "start")
+        out.append(f'<rect x="{x(start):.1f}" y="30" width="{max(1, x(stop) - x(start)):.1f}" height="{total - 55}" '
+                   f'fill="{("#e3ecf7", "#f7f2e3")[index % 2]}"/>'
+                   f'<text x="{label:.1f}" y="{12 + 13 * (index % 2)}" text-anchor="{anchor}">{name}</text>')
     for index, (column, title) in enumerate(PLOTTED):
-        top, most = 30 + index * (height + gap), max(row[column] for row in rows) or 1
+        top, most = 40 + index * (height + gap), max(row[column] for row in rows) or 1
         y = lambda value: top + 15 + (height - 15) * (1 - value / most)
         points = " ".join(f'{x(row["seconds"]):.1f},{y(row[column]):.1f}' for row in rows)
         out.append(f'<text x="{left}" y="{top + 8}" font-weight="bold">{title}</text>'
