@@ -1,9 +1,9 @@
 // Origin: who is connected to. Equal origins share connections.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <string>
+#include <tuple>
 
 namespace cmux::upstream {
 
@@ -13,7 +13,11 @@ struct Origin {
   std::string host;  // normalised, no brackets
   std::uint16_t port = 0;
 
-  auto operator<=>(const Origin&) const = default;
+  bool operator==(const Origin&) const = default;
+  // Spelled out: the std::string of libc++ 14 has no <=>.
+  bool operator<(const Origin& other) const {
+    return std::tie(tls, h2c, host, port) < std::tie(other.tls, other.h2c, other.host, other.port);
+  }
   // "https://host:port", "h2c://…"
   std::string text() const;
 };
