@@ -245,5 +245,6 @@ TEST_CASE("exchange: every waiting page of a connection names what was asked for
     CHECK(world.client.body.find("<title>Waiting for localhost:3000</title>") != std::string::npos);
   }
   CHECK(world.entrance.plan);
+  cmux::run(world.loop, world.other.close());
   cmux::run(world.loop, world.worker.pool().close());
 }
