@@ -5,7 +5,10 @@
 
 namespace cmux {
 
-// What execvp(3) takes: a path, or where the system does not tell, a name to be looked for.
+// What execvp(3) takes: a path.
 std::string program_path();
+
+// By main(): where the system does not tell, what the program was started as does.
+void remember_program(const char* first_argument);
 
 }  // namespace cmux

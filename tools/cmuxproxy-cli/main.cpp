@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "app/setting_values.hpp"
+#include "base/program_path.hpp"
 #include "base/standard_streams.hpp"
 #include "cli.hpp"
 #include "run.hpp"
@@ -94,6 +95,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   if (!cmux::open_standard_streams()) return cmux::cli::kFailed;
   signal(SIGPIPE, SIG_IGN);
+  cmux::remember_program(argc > 0 ? argv[0] : nullptr);
   try {
     const int code = cmux::cli::run(argc, argv);
     // A full disk or a closed pipe must not look like success.
