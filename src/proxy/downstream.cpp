@@ -107,7 +107,7 @@ Task<void> serve_socks(Worker& worker, std::unique_ptr<net::Transport> transport
   socks::ServerStream::Check check;
   if (!entrance.session)
     check = [&](const socks::Login& login) {
-      entrance.session = worker.authenticate(login.username, login.password);
+      entrance.session = worker.planner().admit(login.username, login.password);
       return entrance.session != nullptr;
     };
   socks::ServerStream stream(std::move(transport), worker.options().http1.send_timeout, std::move(check));

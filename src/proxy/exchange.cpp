@@ -4,17 +4,12 @@
 
 #include "base/log.hpp"
 #include "net/descriptors.hpp"
-#include "policy/credentials.hpp"
 
 namespace cmux::proxy {
 namespace {
 
 using http::Name;
 using http::Next;
-
-Error bad_request(std::string detail, std::uint16_t status = 400) {
-  return Error{Errc::malformed, Side::downstream, false, status, std::move(detail)};
-}
 
 // What may be shown of a target: no user info, no query, and nothing that is not printable ASCII.
 std::string shown_url(const http::Head& request) {
@@ -64,16 +59,11 @@ Task<void> Exchange::run() {
     record_->method = request_->is_upgrade() ? "GET" : request_->method;
     record_->url = shown_url(*request_);
   }
-  if (request_->origin_form && !entrance_.tunnel && !entrance_.session) {
-    Refusal refusal{421, "http_request_error",
-                    "this is a proxy: send it absolute URLs, as clients do that have it set as their proxy"};
-    co_await refuse(std::move(refusal));
-  } else if (auto who = identify(); !who) {
-    Refusal refusal{407, "http_request_denied", who.error().detail};
-    co_await refuse(std::move(refusal));
-  } else if (is_for_port()) {
-    co_await answer_for_port();
-  } else if (auto where = find_plan(); !where) {
+  if (worker_.planner().answers(entrance_, *request_)) {
+    co_await answer();
+  } else if (auto who = admit(); !who) {
+    co_await refuse(refusal_of(who.error()));
+  } else if (auto where = plan(); !where) {
     co_await refuse(refusal_of(where.error()));
   } else if (worker_.count().open_requests > worker_.options().max_requests) {
     Refusal refusal{503, "connection_limit_reached",
@@ -87,7 +77,7 @@ Task<void> Exchange::run() {
     if (record_) record_->context = session_->context->id;
     link_after(session_->active);
     ++session_->open_requests;
-    if (request_->is_connect() && !request_->is_upgrade()) co_await connect();
+    if (proxy::is_tunnel(*request_) && plan_->connect != Connect::forward) co_await connect();
     else co_await forward();
     --session_->open_requests;
     unlink();
@@ -102,90 +92,37 @@ void Exchange::finish() {
   worker_.report(std::move(*record_));
 }
 
-Result<void> Exchange::identify() {
-  if (entrance_.session) {
-    session_ = entrance_.session;
-    if (session_->ended()) return bad_request("the context was released");
-    request_->fields.remove(Name::proxy_authorization);
-    return {};
-  }
-  const auto value = request_->fields.get(Name::proxy_authorization);
-  if (!value) return bad_request({});
-  // The same bytes as last time are good for as long as their context is.
-  const bool same =
-      entrance_.authenticated && !entrance_.authenticated->ended() && policy::equal_secrets(*value, entrance_.credentials);
-  session_ = same ? entrance_.authenticated : worker_.authenticate(*value);
-  if (!session_) return bad_request({});
-  if (!same) {
-    entrance_.credentials = *value;
-    entrance_.authenticated = session_;
-  }
-  request_->fields.remove(Name::proxy_authorization);
+Result<void> Exchange::admit() {
+  auto session = worker_.planner().admit(entrance_, *request_);
+  if (!session) return session.error();
+  session_ = std::move(*session);
   return {};
 }
 
-// A forwarded port is reached under its own number, and by any loopback name. By no other: a web page could have made its own
-// host's name lead here (DNS rebinding).
-Result<void> Exchange::take_forwarded() {
-  const auto host = net::parse_authority(request_->authority);
-  if (!host || !policy::is_loopback_target(host->host, worker_.options().hosts.domains))
-    return bad_request("a forwarded port answers to localhost alone", 421);
-  if (host->host != entrance_.seen.host || host->port != entrance_.seen.port) {
-    entrance_.seen = *host;
-    entrance_.plan = nullptr;
-  }
-  request_->authority = entrance_.tunnel->text();
-  return {};
-}
-
-Result<void> Exchange::find_plan() {
-  const bool connect = request_->is_connect() && !request_->is_upgrade();
-  if (entrance_.forwarded && !connect)
-    if (auto taken = take_forwarded(); !taken) return taken;
-  if (connect && entrance_.tunnel) return bad_request("CONNECT inside a tunnel");
-  return plan_target();
-}
-
-Result<void> Exchange::plan_target() {
-  const bool connect = request_->is_connect() && !request_->is_upgrade();
+Result<void> Exchange::plan() {
   planned_for_ = session_->context;
-  if (!connect && entrance_.plan && entrance_.planned_for == session_->context && entrance_.planned_scheme == request_->scheme &&
-      entrance_.planned_authority == request_->authority) {
-    plan_ = entrance_.plan;
-    return {};
-  }
-  auto target = net::parse_authority(request_->authority);
-  if (!target) return bad_request(fmt::format("bad host in the request target: {}", target.error().detail));
-  target_ = std::move(*target);
-  if (connect) {
-    if (!target_.port) return bad_request("CONNECT needs host:port");
-    return check_loop();
-  }
-  if (entrance_.tunnel) {
-    const std::uint16_t usual = entrance_.scheme == "https" ? 443 : 80;
-    if (target_.host != entrance_.tunnel->host || target_.port.value_or(usual) != entrance_.tunnel->port)
-      return bad_request(fmt::format("this tunnel was opened for {}, not for {}", entrance_.tunnel->text(), target_.text()), 421);
-  }
-  if (auto looped = check_loop(); !looped) return looped;
-  const Appearance appearance{worker_.options().rewrites, entrance_.forwarded ? &entrance_.seen : nullptr};
-  auto plan =
-      make_plan(session_->context.get(), request_->scheme, target_, request_->authority, worker_.options().hosts, &appearance);
-  if (!plan) return bad_request(plan.error().detail);
-  plan_ = std::make_shared<const Plan>(std::move(*plan));
-  entrance_.plan = plan_;
-  entrance_.planned_for = session_->context;
-  entrance_.planned_scheme = request_->scheme;
-  entrance_.planned_authority = request_->authority;
+  auto made = worker_.planner().plan(entrance_, *session_, *request_);
+  if (!made) return made.error();
+  plan_ = std::move(*made);
   return {};
 }
 
-// What goes to a workspace is checked as what the client asked for; what is dialled is checked where it is
-// (net::DialOptions::is_own).
-Result<void> Exchange::check_loop() const {
-  const std::uint16_t port = target_.port.value_or(request_->scheme == "https" ? 443 : 80);
-  if (way_of(*session_->context, target_, worker_.options().hosts) != policy::Way::loopback) return {};
-  if (!reaches_itself(target_, port, worker_.options().is_own_target)) return {};
-  return Error{Errc::loop, Side::downstream, false, 508, fmt::format("{} is this proxy's own address", target_.text())};
+Task<void> Exchange::answer() {
+  const auto own = worker_.planner().answer(entrance_, *request_);
+  if (record_ && entrance_.session) record_->context = entrance_.session->context->id;
+  if (!own) {
+    co_await refuse(refusal_of(own.error()));
+    co_return;
+  }
+  http::Head head;
+  head.status = own->status;
+  for (const auto& [name, value] : own->fields) head.fields.add(name, value);
+  head.content_length = own->body.size();
+  responded_ = true;
+  if (record_) record_->status = own->status;
+  const bool bare = request_->method == "HEAD";
+  auto written = co_await downstream_.write_head(head, bare ? Next::end : Next::soon);
+  if (written && !bare) co_await downstream_.write_body(own->body, Next::end);
 }
 
 // --- requests ----------------------------------------------------------------------------------------------------------------
@@ -230,7 +167,7 @@ Task<void> Exchange::forward() {
       // The route has changed meanwhile: what has not been said on the old one never will be.
       Result<void> where;
       if (prepared) where = Error{Errc::cancelled, Side::upstream, false, 0, "the context's route has changed"};
-      else where = plan_target();
+      else where = plan();
       if (where) continue;
       co_await refuse(refusal_of(where.error()));
       co_return;
@@ -387,8 +324,7 @@ Task<void> Exchange::refuse(Refusal refusal) {
     record_->detail = refusal.detail;
   }
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
-  // A plan that was made for an earlier request leaves target_ empty.
-  if (request_) refusal.target = plan_ ? plan_->target : target_.text();
+  if (plan_) refusal.target = plan_->target.text();
   co_await reply(downstream_, request_, refusal);
 }
 

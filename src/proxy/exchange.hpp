@@ -3,29 +3,11 @@
 
 #include <optional>
 
-#include "proxy/plan.hpp"
+#include "proxy/planner.hpp"
 #include "proxy/reply.hpp"
 #include "proxy/worker.hpp"
 
 namespace cmux::proxy {
-
-// What is known of a connection's requests before they come, and what is remembered from one to the next.
-struct Entrance {
-  SessionPtr session;  // bound to it; null: every request shows its credentials
-  std::string_view scheme = "http";
-  std::optional<net::Authority> tunnel;  // inside a CONNECT to this target: requests for another are misdirected
-  bool forwarded = false;                // whatever loopback name the client uses for the tunnel's target, it means that
-  net::Authority seen;                   // ... and this is the one that it used last, which `plan` was made for
-  std::string_view protocol = "http/1.1";
-  std::uint16_t own_port = 0;  // the context's own, which the client is connected to and which answers for itself; 0: none
-
-  // The last request's credentials and plan: mostly the next one's too.
-  std::string credentials;
-  SessionPtr authenticated;
-  policy::ContextPtr planned_for;
-  std::string planned_scheme, planned_authority;
-  std::shared_ptr<const Plan> plan;
-};
 
 class Exchange final : public Active {
  public:
@@ -40,16 +22,13 @@ class Exchange final : public Active {
   bool is_tunnel() const override { return tunnel_; }
 
  private:
-  Result<void> identify();  // session_, or 407
-  Result<void> take_forwarded();
-  Result<void> find_plan();  // plan_ and target_
-  Result<void> plan_target();
+  Result<void> admit();  // session_
+  Result<void> plan();   // plan_
   bool is_stale() const { return session_->context != planned_for_; }
-  Result<void> check_loop() const;
-  bool is_for_port() const;  // the port itself is asked, and not the proxy that it is
-  Task<void> answer_for_port();
+  Task<void> answer();   // what the planner answers itself
   Task<void> connect();  // CONNECT: a tunnel, or what is inside one
-  Task<void> connect_direct();
+  Task<void> serve_inside();
+  Task<void> dial();
   Task<bool> find_descriptor();
   Task<void> relay_tunnel(http::Stream& upstream);
   Task<void> forward();
@@ -68,8 +47,7 @@ class Exchange final : public Active {
   http::Stream& downstream_;
   http::Head* request_ = nullptr;
   SessionPtr session_;
-  net::Authority target_;
-  std::shared_ptr<const Plan> plan_;
+  PlanPtr plan_;
   policy::ContextPtr planned_for_;       // plan_, or the choice of a tunnel, is this one's: the route may change while we wait
   http::Abortable* upstream_ = nullptr;  // the stream there, or the wait for a connection
   std::optional<Error> upload_error_;

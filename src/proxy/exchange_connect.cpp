@@ -30,10 +30,11 @@ Task<void> Exchange::relay_tunnel(http::Stream& upstream) {
 Task<void> Exchange::connect() {
   ++worker_.count().tunnels;
   tunnel_ = true;
-  if (!is_routed(*session_->context, target_, worker_.options().hosts)) {
-    co_await connect_direct();
-    co_return;
-  }
+  if (plan_->connect == Connect::inside) co_await serve_inside();
+  else co_await dial();
+}
+
+Task<void> Exchange::serve_inside() {
   http::Head established;
   established.status = 200;
   established.tunnel = true;
@@ -43,10 +44,10 @@ Task<void> Exchange::connect() {
   responded_ = true;
   // From here the tunnel stands for itself: it is on the session's list, this exchange is not.
   unlink();
-  co_await serve_tunnel(worker_, downstream_.into_transport(), session_, target_);
+  co_await serve_tunnel(worker_, downstream_.into_transport(), session_, plan_->target);
 }
 
-Task<void> Exchange::connect_direct() {
+Task<void> Exchange::dial() {
   co_await find_descriptor();
   net::Claim claim;
   if (!claim.granted() && !cancelled_) {
@@ -55,13 +56,13 @@ Task<void> Exchange::connect_direct() {
   }
   if (!claim.granted()) co_return;
   net::DialTiming timing;
-  auto socket = co_await net::dial(worker_.resolver(), target_.host, *target_.port, worker_.options().pool.dial, &timing,
+  auto socket = co_await net::dial(worker_.resolver(), plan_->origin.host, plan_->origin.port, worker_.options().pool.dial, &timing,
                                    session_->context->id);
   claim.end();
   if (record_) {
     record_->dns = timing.resolve;
     record_->connect = timing.connect;
-    record_->destination = fmt::format("tcp://{}", target_.text());
+    record_->destination = fmt::format("tcp://{}", plan_->target.text());
   }
   if (cancelled_) co_return;
   if (!socket) {

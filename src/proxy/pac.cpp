@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "policy/route.hpp"
-#include "proxy/exchange.hpp"
+#include "proxy/context_planner.hpp"
 
 namespace cmux::proxy {
 namespace {
@@ -89,38 +89,29 @@ std::string pac_script(const Pac& pac) {
 }
 
 // In origin form, under a name that can be nobody else's: a page's owner may have made his own host's name lead here.
-bool Exchange::is_for_port() const {
-  const std::string_view path = std::string_view(request_->path).substr(0, request_->path.find('?'));
-  if (entrance_.own_port == 0 || entrance_.tunnel || !request_->origin_form || path != kPath) return false;
-  if (request_->method != "GET" && request_->method != "HEAD") return false;
-  const auto host = net::parse_authority(request_->authority);
-  return host && host->port == entrance_.own_port &&
+bool ContextPlanner::answers(const Entrance& entrance, const http::Head& request) const {
+  if (entrance.own_port == 0 || entrance.tunnel || !request.origin_form) return false;
+  const std::string_view path = std::string_view(request.path).substr(0, request.path.find('?'));
+  if (path != kPath || (request.method != "GET" && request.method != "HEAD")) return false;
+  const auto host = net::parse_authority(request.authority);
+  return host && host->port == entrance.own_port &&
          (host->host == "localhost" || host->host == "127.0.0.1" || host->host == "::1");
 }
 
-Task<void> Exchange::answer_for_port() {
-  if (!may_read(*request_)) {
-    Refusal refusal{403, "http_request_denied", "the PAC file is for programs, and not for web pages"};
-    co_await refuse(std::move(refusal));
-    co_return;
-  }
-  const policy::Route* const route = session_->context->route ? &*session_->context->route : nullptr;
-  Pac pac{entrance_.own_port, {}, worker_.options().hosts.domains};
+Result<Answer> ContextPlanner::answer(const Entrance& entrance, const http::Head& request) {
+  if (entrance.session->ended()) return bad_request("the context was released", 407);
+  if (!may_read(request)) return bad_request("the PAC file is for programs, and not for web pages", 403);
+  const policy::Route* const route = entrance.session->context->route ? &*entrance.session->context->route : nullptr;
+  Pac pac{entrance.own_port, {}, worker_.options().hosts.domains};
   if (route) pac.hosts = route->hosts;
-  const std::string script = pac_script(pac);
-  http::Head head;
-  head.status = 200;
-  head.fields.add(http::Name::content_type, "application/x-ns-proxy-autoconfig");
-  head.fields.add("Cache-Control", "no-store");
-  // Where a browser does not say who asks: it neither runs this as a page's script nor shows it to one.
-  head.fields.add("X-Content-Type-Options", "nosniff");
-  head.fields.add("Cross-Origin-Resource-Policy", "same-origin");
-  head.content_length = script.size();
-  responded_ = true;
-  if (record_) record_->status = 200, record_->context = session_->context->id;
-  const bool bare = request_->method == "HEAD";
-  auto written = co_await downstream_.write_head(head, bare ? http::Next::end : http::Next::soon);
-  if (written && !bare) co_await downstream_.write_body(script, http::Next::end);
+  Answer answer;
+  answer.body = pac_script(pac);
+  answer.fields = {{"Content-Type", "application/x-ns-proxy-autoconfig"},
+                   {"Cache-Control", "no-store"},
+                   // Where a browser does not say who asks: it neither runs this as a page's script nor shows it to one.
+                   {"X-Content-Type-Options", "nosniff"},
+                   {"Cross-Origin-Resource-Policy", "same-origin"}};
+  return answer;
 }
 
 }  // namespace cmux::proxy

@@ -1,5 +1,5 @@
 // The PAC file of a context's own port (proxy auto-configuration): sends loopback hosts, and others that the route names, to that
-// port and everything else where it says. Exchange answers with it.
+// port and everything else where it says. The context's planner answers with it.
 #pragma once
 
 #include <cstdint>

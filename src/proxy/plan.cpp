@@ -19,7 +19,7 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
   const auto kind = scheme == "https" ? policy::Scheme::https : policy::Scheme::http;
   const std::uint16_t port = target.port.value_or(policy::default_port(kind));
   Plan plan;
-  plan.target = target.text();
+  plan.target = target;
   const policy::Way way = context ? way_of(*context, target, rules) : policy::Way::direct;
   if (way == policy::Way::network && kind == policy::Scheme::https)
     return make_error(Errc::malformed,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "policy/rewrite.hpp"
 #include "proxy/session.hpp"
@@ -9,8 +10,16 @@
 
 namespace cmux::proxy {
 
+// What becomes of a CONNECT.
+enum class Connect : std::uint8_t {
+  dial,     // a connection to the origin, whose bytes go both ways
+  inside,   // answered here: what is inside are requests, or bytes for the route's own tunnel
+  forward,  // the origin is asked for it, as for any request
+};
+
 struct Plan {
-  std::string target;  // host and port that the client asked for
+  net::Authority target;  // that the client asked for
+  Connect connect = Connect::dial;
   upstream::Origin origin;
   std::string authority;  // for Host and :authority
   std::string path_prefix;
@@ -20,6 +29,8 @@ struct Plan {
   bool opaque = false;        // what a tunnel carries is the target's own: a name of the workspace's network
   policy::Illusion illusion;  // changes nothing unless routed
 };
+
+using PlanPtr = std::shared_ptr<const Plan>;
 
 // What the client calls the target, where that is another name (a forwarded port), and what is kept from it.
 struct Appearance {

@@ -26,6 +26,8 @@ bool wants_json(const http::Head* request) {
   return accept && accept->find("json") != std::string_view::npos;
 }
 
+bool is_denial(std::uint16_t status) { return status == 401 || status == 403 || status == 407; }
+
 }  // namespace
 
 Refusal refusal_of(const Error& error) {
@@ -37,7 +39,7 @@ Refusal refusal_of(const Error& error) {
       case Errc::timeout: return {status(408), "http_request_error", error.detail};
       case Errc::unsupported: return {status(501), "http_request_error", error.detail};
       case Errc::system: return {503, "proxy_internal_error", error.detail};
-      default: return {status(400), error.status == 407 ? "http_request_denied" : "http_request_error", error.detail};
+      default: return {status(400), is_denial(error.status) ? "http_request_denied" : "http_request_error", error.detail};
     }
   }
   switch (error.code) {

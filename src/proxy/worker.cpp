@@ -4,6 +4,7 @@
 #include "base/memory.hpp"
 #include "net/descriptors.hpp"
 #include "policy/credentials.hpp"
+#include "proxy/context_planner.hpp"
 #include "proxy/downstream.hpp"
 
 namespace cmux::proxy {
@@ -51,7 +52,8 @@ Worker::Worker(const Options& options, std::function<void(Record)> report, std::
       report_(std::move(report)),
       tunnel_failed_(std::move(failed)),
       resolver_(options.resolve),
-      pool_(resolver_, options.pool) {}
+      pool_(resolver_, options.pool),
+      planner_(options.make_planner ? options.make_planner() : std::make_unique<ContextPlanner>(*this)) {}
 
 Worker::~Worker() {
   if (thread_.joinable() && !stop(milliseconds(0))) thread_.join();

@@ -23,6 +23,7 @@
 
 namespace cmux::proxy {
 
+class Planner;
 class Worker;
 
 struct Options {
@@ -43,6 +44,8 @@ struct Options {
   bool via = false;
   policy::Rewrites rewrites;  // for routed requests
   bool access_log = false;
+  // Makes each worker's planner. Null: who asks shows a context's credentials.
+  std::function<std::unique_ptr<Planner>()> make_planner;
 };
 
 // One finished exchange, for events, metrics and the access log. No secrets: a URL has no query here.
@@ -140,6 +143,7 @@ class Worker {
   SessionPtr session_of(const std::string& username) const;  // null: there is none
 
   const Options& options() const { return options_; }
+  Planner& planner() { return *planner_; }
   upstream::Pool& pool() { return pool_; }
   net::Resolver& resolver() { return resolver_; }
   // Null: there is no local CA.
@@ -170,6 +174,7 @@ class Worker {
   Loop loop_;
   net::Resolver resolver_;
   upstream::Pool pool_;
+  std::unique_ptr<Planner> planner_;
   std::unique_ptr<tls::ServerContext> server_tls_;
   std::unordered_map<std::string, SessionPtr> sessions_;  // by user name
   std::set<http::Drainable*> open_;

@@ -1,0 +1,66 @@
+// Planner: who asks, and where that goes. An exchange asks its worker's for every request: `serve`'s asks contexts
+// (context_planner.hpp), a gateway's the request's own host and fields (src/gateway). One a worker, owned by it and called on its
+// thread alone. What it learns of a connection it keeps in that connection's Entrance.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "http/stream.hpp"
+#include "proxy/plan.hpp"
+
+namespace cmux::proxy {
+
+// What is known of a connection's requests before they come, and what is remembered from one to the next.
+struct Entrance {
+  SessionPtr session;  // bound to it; null: every request says whose it is
+  std::string_view scheme = "http";
+  std::optional<net::Authority> tunnel;  // inside a CONNECT to this target: requests for another are misdirected
+  bool forwarded = false;                // whatever loopback name the client uses for the tunnel's target, it means that
+  net::Authority seen;                   // ... and this is the one that it used last, which `plan` was made for
+  std::string_view protocol = "http/1.1";
+  std::uint16_t own_port = 0;  // the context's own, which the client is connected to and which answers for itself; 0: none
+
+  // The last request's credentials and plan: mostly the next one's too.
+  std::string credentials;
+  SessionPtr authenticated;
+  policy::ContextPtr planned_for;
+  std::string planned_scheme, planned_authority;
+  PlanPtr plan;
+};
+
+// What is answered here, and asked of nobody else.
+struct Answer {
+  std::uint16_t status = 200;
+  policy::HeaderList fields;
+  std::string body;
+};
+
+class Planner {
+ public:
+  virtual ~Planner() = default;
+
+  // Does the listener itself answer that request? Asked before anything else, of every request. Then: with what. Errors carry the
+  // status.
+  virtual bool answers(const Entrance& entrance, const http::Head& request) const = 0;
+  virtual Result<Answer> answer(const Entrance& entrance, const http::Head& request) = 0;
+
+  // Who asks; takes what shows that out of the request. Errors are for the client, and carry the status: 401, 407, 421, …
+  virtual Result<SessionPtr> admit(Entrance& entrance, http::Head& request) = 0;
+
+  // Where it goes, by the session's context of this moment. Asked again when the request has waited and that has changed.
+  virtual Result<PlanPtr> plan(Entrance& entrance, const Session& session, const http::Head& request) = 0;
+
+  // A SOCKS client's login (RFC 1929). Null: not good.
+  virtual SessionPtr admit(const std::string& username, std::string_view password) const = 0;
+};
+
+// A CONNECT, and not one that stands for an upgrade.
+inline bool is_tunnel(const http::Head& request) { return request.is_connect() && !request.is_upgrade(); }
+
+// A refusal of what the client has sent.
+inline Error bad_request(std::string detail, std::uint16_t status = 400) {
+  return Error{Errc::malformed, Side::downstream, false, status, std::move(detail)};
+}
+
+}  // namespace cmux::proxy
