@@ -74,8 +74,8 @@ start() {
   fail "$name was not ready within 10 seconds"
 }
 
-# create_context WORKSPACE: prints the context's document.
-create_context() { "$cmuxproxy" ctx create --json --morph-id "$1" --scope base --domain-suffix cmux.test; }
+# create_context WORKSPACE FLAG...: prints the context's document.
+create_context() { "$cmuxproxy" ctx create --json --from-url "https://cmux-$1-base-3000.cmux.app" "${@:2}"; }
 
 # fetch PROXY-URL URL: curl as it is for people, but for the variables that would lead it elsewhere.
 fetch() { env -u no_proxy -u NO_PROXY -u ALL_PROXY -u all_proxy curl --silent --show-error --fail --max-time 10 --noproxy '' --proxy "$1" "$2"; }
@@ -101,8 +101,10 @@ for workspace in alpha beta; do
   start "workspace-$workspace" build/release/fixtures/fake-workspace --name "$workspace" --https 0 \
     --cert "$work/certs/srv.crt" --key "$work/certs/srv.key"
   port=$(json_field https <<<"$ready")
-  resolve+=(--resolve "cmux-$workspace-*.cmux.test=127.0.0.1:$port")
-  done_with "https://cmux-$workspace-base-3000.cmux.test is 127.0.0.1:$port"
+  for name in "cmux-$workspace-*.cmux.test" "port-*-morphvm-$workspace.http.cloud.morph.test"; do
+    resolve+=(--resolve "$name=127.0.0.1:$port")
+  done
+  done_with "the machine of $workspace is 127.0.0.1:$port"
 done
 
 step 'Starting the proxy ...'
@@ -111,11 +113,16 @@ done_with "cmuxproxy listens on $(json_field proxy <<<"$ready"), pid ${pids[-1]}
 
 step 'Creating a context for each workspace ...'
 declare -A proxy_url context_id
+declare -A way=(
+  [alpha]='--direct --morph-domain-suffix .http.cloud.morph.test'  # straight to the proxy in the machine
+  [beta]='--domain-suffix cmux.test'                               # by the public proxy
+)
 for workspace in alpha beta; do
-  context=$(create_context "$workspace") || fail "ctx create for $workspace"
+  read -ra flags <<<"${way[$workspace]}"
+  context=$(create_context "$workspace" "${flags[@]}") || fail "ctx create for $workspace"
   proxy_url[$workspace]=$(json_field proxyUrl <<<"$context")
   context_id[$workspace]=$(json_field id <<<"$context")
-  done_with "${context_id[$workspace]}: loopback requests go to cmux-$workspace-base-<port>.cmux.test"
+  done_with "${context_id[$workspace]}: localhost is $workspace, ${way[$workspace]}"
 done
 
 step 'curl --proxy <its context> http://localhost:3000/ ...'
@@ -125,8 +132,11 @@ for workspace in alpha beta; do
   done_with "with $workspace's: $answer"
 done
 echo=$(fetch "${proxy_url[alpha]}" http://localhost:3000/echo) || fail 'no answer from alpha'
-must_say 'alpha True cmux-alpha-base-3000.cmux.test' "$(json_field server <<<"$echo") $(json_field tls <<<"$echo") $(json_field sni <<<"$echo")"
-done_with 'and the workspace was asked over https, as cmux-alpha-base-3000.cmux.test'
+must_say 'alpha True port-39379-morphvm-alpha.http.cloud.morph.test' \
+  "$(json_field server <<<"$echo") $(json_field tls <<<"$echo") $(json_field sni <<<"$echo")"
+done_with 'and the workspace was asked over https, as port-39379-morphvm-alpha.http.cloud.morph.test'
+must_say localhost:3000 "$(json_field innerHost <<<"$echo")"
+done_with 'where the dev server sees Host: localhost:3000, as frameworks want it'
 
 step 'A WebSocket to ws://localhost:3000/ws through CONNECT ...'
 for workspace in alpha beta; do

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# deps.sh [--tests]: installs what building and the demo need and this machine lacks, from Debian's packages and npm; with --tests, what
-# the tests need too, which is a browser among other things. Safe to run twice; says nothing where nothing is missing.
+# deps.sh [--tests|--frameworks]: installs what building and the demo need and this machine lacks, from Debian's packages and npm; with
+# --tests, what the tests need too, which is a browser among other things; with --frameworks, those too whose dev servers only
+# `scripts/test.sh --frameworks` starts. Safe to run twice; says nothing where nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,15 +12,16 @@ servers=()
 python_modules=()
 case ${1:-} in
   "") ;;
-  --tests)
+  --tests | --frameworks)
     programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools redis-cli=redis-tools
                redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd java=default-jdk-headless
                ip=iproute2)
-    servers=(openssh-server postgresql)  # their programs are in no ordinary user's PATH
+    # Their programs are in no ordinary user's PATH, or their modules not for every Python.
+    servers=(openssh-server postgresql python3-django python3-tornado)
     module_folders+=(tests/browser)
     python_modules+=(requests)
     ;;
-  *) echo "usage: scripts/deps.sh [--tests]" >&2; exit 2 ;;
+  *) echo "usage: scripts/deps.sh [--tests|--frameworks]" >&2; exit 2 ;;
 esac
 libraries=(libboost1.81-dev libnghttp2-dev libssl-dev libcli11-dev libtomlplusplus-dev catch2 libcpp-httplib-dev libspdlog-dev
            libfmt-dev ca-certificates)
@@ -66,11 +68,20 @@ at_least cmake "$(cmake --version | sed -n '1s/[^0-9]*//p')" 3.22
 at_least g++ "$(g++ -dumpfullversion)" 12
 at_least node "$(node --version | tr -d v)" 18
 
-# The copy of the lock file tells which one the modules were installed from. The browser is Debian's.
-export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
-for modules in "${module_folders[@]}"; do
-  cmp -s "$modules/package-lock.json" "$modules/node_modules/.installed-from" && continue
-  echo "deps: installing the Node modules of $modules"
-  (cd "$modules" && npm ci --no-audit --no-fund --loglevel=error >/dev/null)
-  cp "$modules/package-lock.json" "$modules/node_modules/.installed-from"
-done
+# npm_ci FOLDER MARK [OPTION...]: the copy of the lock file, by that name, tells which one the modules were installed from.
+npm_ci() {
+  cmp -s "$1/package-lock.json" "$1/node_modules/$2" && return
+  echo "deps: installing the Node modules of $1"
+  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error "${@:3}" >/dev/null)
+  cp "$1/package-lock.json" "$1/node_modules/$2"
+}
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1  # the browser is Debian's
+for modules in "${module_folders[@]}"; do npm_ci "$modules" .installed-from; done
+frameworks=tests/frameworks
+case ${1:-} in
+  --tests) npm_ci $frameworks .installed-from --omit=dev ;;
+  --frameworks)
+    npm_ci $frameworks .installed-all
+    cp $frameworks/package-lock.json $frameworks/node_modules/.installed-from
+    ;;
+esac

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Builds the project and runs its tests: as a release, under the address and undefined-behaviour sanitizers, and under the thread
-# sanitizer. With --quick, or CMUX_QUICK=1 in the environment, as a release alone; --sanitizers overrides that.
+# sanitizer. With --quick, or CMUX_QUICK=1 in the environment, as a release alone; --sanitizers overrides that. --frameworks runs the
+# dev servers of all frameworks behind a release, those among them that are in no other run, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage="usage: scripts/test.sh [--quick|--sanitizers]"
+usage="usage: scripts/test.sh [--quick|--sanitizers|--frameworks]"
 quick=${CMUX_QUICK:-0}
+frameworks=0
 for argument in "$@"; do
   case $argument in
     --quick) quick=1 ;;
     --sanitizers) quick=0 ;;
+    --frameworks) quick=1 frameworks=1 ;;
     -h | --help) echo "$usage"; exit 0 ;;
     *) echo "$usage" >&2; exit 2 ;;
   esac
@@ -21,6 +24,11 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 
+if [[ $frameworks == 1 ]]; then
+  scripts/deps.sh --frameworks
+  scripts/build.sh release cmuxproxy
+  CMUX_BROWSER_BUILD=$PWD/build/release CMUX_FRAMEWORKS=all exec node --test --test-reporter=spec tests/frameworks/table.test.mjs
+fi
 scripts/deps.sh --tests
 for preset in "${presets[@]}"; do
   start=$SECONDS

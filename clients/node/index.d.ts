@@ -38,7 +38,7 @@ export interface ContextOptions {
   preset?: Preset;
   /** Goes into the header that the preset, or the kind of `fromUrl`, has for it. */
   token?: string;
-  /** Straight to the proxy in the machine of a cmux or morph workspace: pages come as the dev server sent them. */
+  /** Straight to the proxy in the machine of a cmux or morph workspace: nothing is put into pages, and raw TCP works. */
   direct?: boolean;
   label?: string;
   ttlSeconds?: number;

@@ -11,14 +11,25 @@ export const build = resolve(process.env.CMUX_BROWSER_BUILD ?? join(source, 'bui
 
 const folders = new Set();
 const children = new Set();
+const cleanups = new Set();
 
 // An uncaught error, a signal and an end in time all come by here; of a kill the children learn through their standard input
 // or --owner-pid.
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
+  for (const cleanup of cleanups) cleanup();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(1));
+
+/** `cleanup` runs when this process ends, or when what this answers is called. */
+export function onExit(cleanup) {
+  cleanups.add(cleanup);
+  return () => {
+    cleanups.delete(cleanup);
+    cleanup();
+  };
+}
 
 export function temporaryFolder() {
   const folder = mkdtempSync(join(tmpdir(), 'cmux-browser-'));

@@ -9,7 +9,7 @@ let certificates;
 export function testCertificates() {
   const make = async () => {
     const folder = join(temporaryFolder(), 'certs');
-    await run('sh', [join(source, 'fixtures/certs.sh'), folder]);
+    await run('sh', [join(source, 'fixtures/certs.sh'), folder, '*.cloud.test']);
     return folder;
   };
   return (certificates ??= make());
@@ -36,7 +36,9 @@ export async function startProxy({ resolve = {} } = {}) {
     spki,
     stateFolder: env.CMUXPROXY_STATE_DIR,
     stop,
-    /** A context for a workspace; `flags` are those of `ctx create`. Answers its JSON. */
+    /** A context; `flags` are those of `ctx create`. Answers its JSON. */
+    create: async (...flags) => JSON.parse(await command('ctx', 'create', '--json', ...flags)),
+    /** One for a workspace by its cmux hosts. */
     context: async (id, ...flags) => JSON.parse(await command(...creation(id), '--json', ...flags)),
     /** The flags that a Chromium of its own needs for such a context. */
     chromiumFlags: async (id) =>

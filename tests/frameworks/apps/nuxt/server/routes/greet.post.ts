@@ -1,0 +1,1 @@
+export default defineEventHandler(async (event) => ({ said: `hello ${(await readBody(event)).name}` }));

@@ -1,0 +1,4 @@
+export default defineEventHandler((event) => {
+  setCookie(event, 'user', 'alice');
+  return sendRedirect(event, '/?private');
+});

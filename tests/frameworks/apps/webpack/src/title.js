@@ -1,0 +1,1 @@
+export const title = 'as it was';
