@@ -27,7 +27,8 @@ for preset in "${presets[@]}"; do
   echo "== $preset: build"
   scripts/build.sh "$preset"
   echo "== $preset: test"
-  run=(ctest --test-dir "build/$preset" --output-on-failure --no-tests=error)
+  # End-to-end tests wait more than they compute.
+  run=(ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --parallel $(($(nproc) + 1)))
   if [[ $preset == tsan ]]; then
     # One worker has nothing to race with.
     run=(env CMUX_E2E_THREADS=2 "${run[@]}")
