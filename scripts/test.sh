@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the project and runs its tests: as a release, under the address and undefined-behaviour sanitizers, and under the thread
-# sanitizer. With --quick, or CMUX_QUICK=1 in the environment, as a release alone; --sanitizers overrides that.
+# Builds the project and runs its tests: style, a release, the address and undefined-behaviour sanitizers, the thread sanitizer, and
+# half a minute of each fuzz target. With --quick, or CMUX_QUICK=1 in the environment, style and the release alone; --sanitizers
+# overrides that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,7 @@ for argument in "$@"; do
     *) echo "$usage" >&2; exit 2 ;;
   esac
 done
+fuzz_seconds=30
 presets=(release)
 [[ $quick == 1 ]] || presets+=(asan tsan)
 
@@ -22,6 +24,8 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 
 scripts/deps.sh --tests
+echo "== lint"
+scripts/lint.sh
 for preset in "${presets[@]}"; do
   start=$SECONDS
   echo "== $preset: build"
@@ -38,3 +42,9 @@ for preset in "${presets[@]}"; do
   "${run[@]}"
   echo "== $preset: passed in $((SECONDS - start)) s"
 done
+if [[ $quick == 0 ]]; then
+  start=$SECONDS
+  echo "== fuzz: $fuzz_seconds s a target"
+  scripts/fuzz.sh "$fuzz_seconds"
+  echo "== fuzz: passed in $((SECONDS - start)) s"
+fi
