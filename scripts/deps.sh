@@ -9,13 +9,15 @@ cd "$(dirname "$0")/.."
 programs=(g++ cmake ninja=ninja-build ccache openssl curl node=nodejs npm python3 git pkg-config)
 module_folders=(tests/e2e/node)
 servers=()
+libraries_of_tests=()
 python_modules=()
 case ${1:-} in
   "") ;;
   --tests | --frameworks)
     programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools redis-cli=redis-tools
                redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd java=default-jdk-headless
-               ip=iproute2)
+               ip=iproute2 clang++=clang clang-format clang-tidy)
+    libraries_of_tests=(libclang-rt-14-dev)  # libFuzzer, and clang's sanitizers
     # Their programs are in no ordinary user's PATH, or their modules not for every Python.
     servers=(openssh-server postgresql python3-django python3-tornado)
     module_folders+=(tests/browser)
@@ -30,7 +32,7 @@ missing=()
 for program in "${programs[@]}"; do
   command -v "${program%%=*}" >/dev/null || missing+=("${program##*=}")
 done
-for library in "${libraries[@]}" ${servers[@]+"${servers[@]}"}; do
+for library in "${libraries[@]}" ${servers[@]+"${servers[@]}"} ${libraries_of_tests[@]+"${libraries_of_tests[@]}"}; do
   # Without dpkg-query, as on other systems, the libraries count as missing.
   [[ $(dpkg-query -W -f '${db:Status-Status}' "$library" 2>/dev/null) == installed ]] || missing+=("$library")
 done

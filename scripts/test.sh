@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the project and runs its tests: as a release, under the address and undefined-behaviour sanitizers, and under the thread
-# sanitizer. With --quick, or CMUX_QUICK=1 in the environment, as a release alone; --sanitizers overrides that. --frameworks runs the
-# dev servers of all frameworks behind a release, those among them that are in no other run, and nothing else.
+# Builds the project and runs its tests: style, a release, the address and undefined-behaviour sanitizers, the thread sanitizer, and
+# half a minute of each fuzz target. With --quick, or CMUX_QUICK=1 in the environment, style and the release alone; --sanitizers
+# overrides that. --frameworks runs the dev servers of all frameworks behind a release, those among them that are in no other run, and
+# nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +18,7 @@ for argument in "$@"; do
     *) echo "$usage" >&2; exit 2 ;;
   esac
 done
+fuzz_seconds=30
 presets=(release)
 [[ $quick == 1 ]] || presets+=(asan tsan)
 
@@ -30,12 +32,15 @@ if [[ $frameworks == 1 ]]; then
   CMUX_BROWSER_BUILD=$PWD/build/release CMUX_FRAMEWORKS=all exec node --test --test-reporter=spec tests/frameworks/table.test.mjs
 fi
 scripts/deps.sh --tests
+echo "== lint"
+scripts/lint.sh
 for preset in "${presets[@]}"; do
   start=$SECONDS
   echo "== $preset: build"
   scripts/build.sh "$preset"
   echo "== $preset: test"
-  run=(ctest --test-dir "build/$preset" --output-on-failure --no-tests=error)
+  # End-to-end tests wait more than they compute.
+  run=(ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --parallel $(($(nproc) + 1)))
   if [[ $preset == tsan ]]; then
     # One worker has nothing to race with.
     run=(env CMUX_E2E_THREADS=2 "${run[@]}")
@@ -45,3 +50,9 @@ for preset in "${presets[@]}"; do
   "${run[@]}"
   echo "== $preset: passed in $((SECONDS - start)) s"
 done
+if [[ $quick == 0 ]]; then
+  start=$SECONDS
+  echo "== fuzz: $fuzz_seconds s a target"
+  scripts/fuzz.sh "$fuzz_seconds"
+  echo "== fuzz: passed in $((SECONDS - start)) s"
+fi

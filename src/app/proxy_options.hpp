@@ -1,3 +1,4 @@
+// The settings as the workers take them. Pure.
 #pragma once
 
 #include "app/settings.hpp"
@@ -5,7 +6,6 @@
 
 namespace cmux::app {
 
-// What the settings mean to the workers.
 proxy::Options proxy_options(const Settings& settings);
 
 }  // namespace cmux::app

@@ -11,7 +11,18 @@ namespace {
 
 constexpr std::size_t kRecycled = 4096;
 constexpr std::size_t kClasses = 7;          // 4 KB, 8 KB … 256 KB
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CMUX_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define CMUX_ADDRESS_SANITIZER
+#endif
+#ifdef CMUX_ADDRESS_SANITIZER
+constexpr std::size_t kKeptBytes = 0;  // a block that is used after it was given back is seen only if it is gone
+#else
 constexpr std::size_t kKeptBytes = 1 << 20;  // of each class, at the most
+#endif
 
 struct Pool {
   std::array<std::vector<std::unique_ptr<char[]>>, kClasses> free;

@@ -127,7 +127,7 @@ Result<AuthorityFiles> AuthorityFiles::lock(const std::string& directory) {
     if (errno != EWOULDBLOCK && errno != EINTR) return failed(errno, "cannot lock", path);
     if (std::chrono::steady_clock::now() - start > kMostWait)
       return make_error(Errc::system, fmt::format("another process holds {} and does not let go of it", path));
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // style: before any loop runs; flock(2) has no time limit
   }
   return Result<AuthorityFiles>(std::move(files));
 }

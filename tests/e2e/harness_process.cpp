@@ -144,7 +144,7 @@ bool eventually(const std::function<bool()>& predicate, milliseconds limit) {
   const auto deadline = Time::now() + limit;
   while (!predicate()) {
     if (Time::now() >= deadline) return false;
-    std::this_thread::sleep_for(20ms);
+    std::this_thread::sleep_for(20ms);  // style: between two looks
   }
   return true;
 }
@@ -238,7 +238,7 @@ int Process::wait(milliseconds timeout) {
   const auto deadline = Time::now() + timeout;
   for (auto pause = 1ms; !reap(false); pause = std::min(pause * 2, milliseconds(20))) {
     if (Time::now() >= deadline) FAIL(name_ << " (pid " << pid_ << ") does not end; on stderr:\n" << stderr_text());
-    std::this_thread::sleep_for(pause);
+    std::this_thread::sleep_for(pause);  // style: between two looks
   }
   return code_of(status_);
 }
@@ -285,7 +285,7 @@ Run run(const Strings& argv, const Strings& environment, std::string_view input,
   bool late = false;
   for (auto pause = 1ms; waitpid(child, &status, WNOHANG) == 0; pause = std::min(pause * 2, milliseconds(20))) {
     if (!late && Time::now() >= deadline) late = kill(child, SIGKILL) == 0;
-    std::this_thread::sleep_for(pause);
+    std::this_thread::sleep_for(pause);  // style: between two looks
   }
   Run done{code_of(status), text_of(out), text_of(err)};
   for (int* fd : {&in, &out, &err}) close_fd(*fd);

@@ -71,7 +71,8 @@ TEST_CASE("the page that waits says what, where and what to do, and marks nothin
   CHECK(contains(page, "http-equiv=\"refresh\""));
   CHECK(contains(page, "data-method=\"GET\""));
   CHECK_FALSE(contains(page, "<script>alert"));
-  CHECK(contains(waiting_page({504, "http_response_timeout", "", "app.localhost:80"}, "GET"), "app.localhost:80 cannot be shown</h1>"));
+  CHECK(contains(waiting_page({504, "http_response_timeout", "", "app.localhost:80"}, "GET"),
+                 "app.localhost:80 cannot be shown</h1>"));
 }
 
 TEST_CASE("the page that waits: what was no GET is not sent again by itself") {
@@ -88,5 +89,6 @@ TEST_CASE("the page that waits may run its own script and nothing else") {
   CHECK(contains(policy, "script-src 'sha256-" + tls::base64(tls::sha256(between(page, "<script>", "</script>"))) + "'"));
   CHECK(contains(policy, "style-src 'sha256-" + tls::base64(tls::sha256(between(page, "<style>", "</style>"))) + "'"));
   CHECK_FALSE(contains(policy, "unsafe"));
-  for (const std::string_view outside : {"src=", "http://fonts", "https://", "@import", "url("}) CHECK_FALSE(contains(page, outside));
+  for (const std::string_view outside : {"src=", "http://fonts", "https://", "@import", "url("})
+    CHECK_FALSE(contains(page, outside));
 }

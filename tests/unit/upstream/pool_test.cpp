@@ -199,7 +199,7 @@ Task<void> both_at_once(World& world) {
   std::string log;
   co_await get(world, allowed, log);
   world.last->shutdown_write();
-  std::this_thread::sleep_for(milliseconds(60));  // the stall itself
+  std::this_thread::sleep_for(milliseconds(60));  // style: the stall itself
   while (world.pool.idle_count() != 0) co_await Yield{};
   co_await sleep_for(milliseconds(30));
 }
