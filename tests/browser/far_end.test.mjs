@@ -9,7 +9,8 @@ import { WebSocketServer } from 'ws';
 import { kDefects } from '../../fixtures/farend/far_end.mjs';
 import { readLabel } from '../../fixtures/farend/labels.mjs';
 import { addressOf } from '../../fixtures/farend/machine.mjs';
-import { freeScope, startFarWorld } from './lib/far_world.mjs';
+import { openPage, view } from './lib/browser.mjs';
+import { freeScope, kRows, startFarWorld } from './lib/far_world.mjs';
 
 const kPage = '<!doctype html><head><title>x</title></head><p>as it was';
 let app, scope, address;
@@ -108,6 +109,8 @@ for (const [which, without] of [['with its defects', []], ['without them', Objec
         assert.equal(honest.headers['access-control-allow-origin'], changed ? '*' : 'http://localhost:5173');
         if (changed) assert.match(honest.body, /^<!doctype html><head><script data-far-end>.*<p>as it was$/);
         else assert.equal(honest.body, kPage);
+        // The dev server streams its pages; one that was held has a length.
+        assert.equal('content-length' in honest.headers, changed);
 
         const echo = JSON.parse((await ask(context, 'GET', '/echo')).body);
         assert.equal(echo.host, row === 'template' ? `${scope}-3000.cloud.test` : 'localhost:3000');
@@ -154,6 +157,31 @@ for (const [which, without] of [['with its defects', []], ['without them', Objec
     });
   });
 }
+
+test('in a browser: a page that sends cookies to another port of its workspace', { timeout: 60_000 }, async () => {
+  const free = await freeScope(3000, 4000);
+  const page = http.createServer((request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>'));
+  const allowed = { 'access-control-allow-origin': 'http://localhost:3000', 'access-control-allow-credentials': 'true' };
+  const api = http.createServer((request, response) => response.writeHead(200, allowed).end('heard'));
+  await once(page.listen(3000, free.address), 'listening');
+  await once(api.listen(4000, free.address), 'listening');
+  const world = await startFarWorld();
+  try {
+    for (const row of Object.keys(kRows)) {
+      const look = await view(world.browser, await world.context(row, free.scope));
+      const opened = await openPage(look, 'http://localhost:3000/');
+      const ask = (credentials) => opened.evaluate((credentials) =>
+        fetch('http://localhost:4000/', { credentials }).then((answer) => answer.text(), (error) => error.message), credentials);
+      assert.equal(await ask('omit'), 'heard', row);
+      // Any origin, and cookies: browsers take that for no answer at all.
+      assert.equal(await ask('include'), row === 'cmux' ? 'Failed to fetch' : 'heard', row);
+      await look.close();
+    }
+  } finally {
+    await world.close();
+    for (const server of [page, api]) server.close(), server.closeAllConnections();
+  }
+});
 
 test('names', () => {
   const all = new Set(Object.keys(kDefects));
