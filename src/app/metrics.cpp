@@ -60,6 +60,7 @@ std::string record_json(const proxy::Record& record) {
   out["method"] = record.method;
   out["url"] = record.url;
   out["destination"] = or_null(record.destination);
+  out["parent"] = or_null(record.parent);
   out["status"] = record.status;
   out["error"] = or_null(record.error);
   out["detail"] = or_null(record.detail);

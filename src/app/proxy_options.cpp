@@ -41,6 +41,7 @@ proxy::Options proxy_options(const Settings& settings) {
   options.pool.dial.patience = settings.refused_timeout;
   options.pool.tls = {settings.upstream_ca, settings.insecure_upstream};
   options.pool.tls_timeout = settings.tls_timeout;
+  options.pool.parents = settings.parents;
   options.resolve = settings.resolve;
   options.hosts = {settings.domains, settings.never_route};
   options.via = settings.via;

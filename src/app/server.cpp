@@ -13,6 +13,7 @@
 #include "app/doors.hpp"
 #include "app/hide_memory.hpp"
 #include "app/metrics.hpp"
+#include "app/parent_setting.hpp"
 #include "app/proxy_options.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
@@ -110,6 +111,7 @@ class Server final : public admin::Instance {
     out["upstream"] = json::object{{"idle", sum.idle_upstreams}, {"opened", sum.upstream_connections}, {"retried", sum.retried}};
     out["tunnels"] = sum.tunnels;
     out["openTunnels"] = sum.open_tunnels;
+    out["upstreamProxy"] = parents_json(settings_.parents);
     out["draining"] = stopping_;
     co_return out;
   }

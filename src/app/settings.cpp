@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "admin/instance_file.hpp"
+#include "app/parent_setting.hpp"
 #include "app/setting_values.hpp"
 #include "app/settings_file.hpp"
 #include "app/settings_table.hpp"
@@ -123,8 +124,8 @@ std::vector<std::string> split(std::string_view text) {
 }
 
 Result<void> load_environment(Loader& loader, const Environment& environment, const std::vector<std::string>& names) {
-  std::vector<std::string> known{"CMUXPROXY_CONFIG", "CMUXPROXY_RUNTIME_DIR", "CMUXPROXY_STATE_DIR", "CMUXPROXY_BIN",
-                                 "CMUXPROXY_CONTEXT", "CMUXPROXY_FORWARDS"};
+  std::vector<std::string> known{"CMUXPROXY_CONFIG", "CMUXPROXY_RUNTIME_DIR", "CMUXPROXY_STATE_DIR",
+                                 "CMUXPROXY_BIN",    "CMUXPROXY_CONTEXT",     "CMUXPROXY_FORWARDS"};
   for (const Row& row : setting_rows()) known.push_back(variable_of(row.info.name));
   for (const std::string& name : names)
     if (name.starts_with(kPrefix) && std::find(known.begin(), known.end(), name) == known.end())
@@ -200,7 +201,12 @@ Result<Settings> load_settings(const FlagValues& flags, const Environment& envir
     if (auto done = load_file(loader, *path); !done) return done.error();
   if (auto done = load_environment(loader, environment, variable_names); !done) return done.error();
   if (auto done = load_flags(loader, flags); !done) return done.error();
-  return loader.finish();
+  auto settings = loader.finish();
+  if (!settings) return settings;
+  auto parents = find_parents(settings->upstream_proxy, environment);
+  if (!parents) return make_error(Errc::config, fmt::format("upstream-proxy: {}", parents.error().detail));
+  settings->parents = std::move(*parents);
+  return settings;
 }
 
 std::string to_toml(const Settings& settings) {

@@ -16,6 +16,7 @@
 #include "net/address.hpp"
 #include "net/resolver.hpp"
 #include "policy/rewrite.hpp"
+#include "upstream/parent.hpp"
 
 namespace cmux::app {
 
@@ -31,6 +32,8 @@ struct Settings {
   std::string upstream_ca;
   std::vector<net::Override> resolve;
   bool insecure_upstream = false;
+  std::string upstream_proxy;             // as it was given; empty: none
+  upstream::Parents parents;              // ... and what that means
   std::vector<std::string> upstream_h2c;  // globs over hosts
   std::vector<std::string> domains;       // more cmux domains
   std::vector<std::string> never_route;   // globs over hosts

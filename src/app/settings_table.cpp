@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "admin/instance_file.hpp"
+#include "app/parent_setting.hpp"
 #include "app/setting_values.hpp"
 #include "app/settings_file.hpp"
 
@@ -157,6 +158,14 @@ std::vector<Row> make_rows() {
                   many<&S::resolve>(net::parse_override),
                   printed_list<&S::resolve>(print_override),
                   "*.cmux.test=127.0.0.1:8443"});
+  rows.push_back(
+      {{"upstream-proxy", "URL|auto|env:VAR",
+        "a proxy to connect through: http://[user:password@]host:port, https://… or socks5://…; auto: as HTTPS_PROXY, "
+        "HTTP_PROXY, ALL_PROXY and NO_PROXY say; env:VAR: the URL is in a variable, where ps does not show it"},
+       Shape::text,
+       one<&S::upstream_proxy>(parse_parent_setting),
+       [](const S& s) { return s.upstream_proxy.empty() ? std::string() : toml_string(print_parent_setting(s.upstream_proxy)); },
+       "http://proxy.example:3128"});
   rows.push_back(switch_row<&S::insecure_upstream>({"insecure-upstream", "", "accept any certificate upstream"}));
   rows.push_back({{"upstream-h2c", "PATTERN", "hosts that speak HTTP/2 without TLS, by prior knowledge", true},
                   Shape::list,

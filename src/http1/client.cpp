@@ -11,8 +11,12 @@ namespace cmux::http1 {
 using http::Head;
 using http::Next;
 
-ClientConnection::ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options)
-    : Half(std::move(transport), options.send_timeout), options_(options), parser_(Role::response, options.limits) {}
+ClientConnection::ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options,
+                                   const ProxyForm* proxy)
+    : Half(std::move(transport), options.send_timeout),
+      options_(options),
+      proxy_(proxy),
+      parser_(Role::response, options.limits) {}
 
 ClientConnection::~ClientConnection() = default;
 
@@ -78,7 +82,7 @@ Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
   idempotent_ = head.is_idempotent();
   expects_ = !head.end && head.fields.contains(http::Name::expect);
   protocol_ = head.protocol;
-  const Framing framing = write_request(head, out_);
+  const Framing framing = write_request(head, out_, proxy_);
   if (http::equal_ignoring_case(protocol_, "websocket")) {
     // The client's key goes through, or its lack of one, which the server has to judge; only what came over HTTP/2 needs none.
     const auto key = head.fields.get(http::Name::sec_websocket_key);
@@ -88,7 +92,7 @@ Task<Result<void>> ClientConnection::write_head(const Head& head, Next next) {
       out_ = Buffer();
       Head with_key = head;
       with_key.fields.add(http::Name::sec_websocket_key, websocket_key_);
-      write_request(with_key, out_);
+      write_request(with_key, out_, proxy_);
     }
   }
   writer_.start(framing, head.content_length.value_or(0));
@@ -161,6 +165,13 @@ Task<Result<Head*>> ClientConnection::read_head() {
     }
   }
   if (response_.is_interim()) co_return &response_;
+  if (proxy_ && response_.status == 407) {
+    // It is this proxy that is asked, and not its client, who has other credentials.
+    broken_ = true;
+    co_return Error{
+        Errc::config, Side::upstream, false, 0,
+        proxy_->authorization.empty() ? "it wants a user and password (407)" : "it refuses the user and password (407)"};
+  }
   keep_alive_ = info->keep_alive;
   peer_keeps_ = info->keeps;
   reader_.start(info->framing, response_.content_length.value_or(0));

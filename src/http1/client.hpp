@@ -15,7 +15,8 @@ struct ClientOptions {
 
 class ClientConnection final : public http::Stream, private Half {
  public:
-  ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options);
+  // `proxy`: the peer is another proxy, whose requests have that form; it outlives the connection.
+  ClientConnection(std::unique_ptr<net::Transport> transport, const ClientOptions& options, const ProxyForm* proxy = nullptr);
   ~ClientConnection() override;
 
   // The last exchange is complete, and the peer has neither closed nor said anything since.
@@ -25,6 +26,7 @@ class ClientConnection final : public http::Stream, private Half {
   bool has_ended(bool ask);
   // It has carried an exchange before the present one.
   bool reused() const { return exchanges_ > 1; }
+  bool is_to_proxy() const { return proxy_ != nullptr; }
   net::Transport& transport() { return *transport_; }
   // How long it may be kept for the next request: `usual`, or, where the peer has said how long it keeps it, that, less what a
   // request may take on its way there; `most` at the most.
@@ -50,6 +52,7 @@ class ClientConnection final : public http::Stream, private Half {
   void reset_deaf();
 
   const ClientOptions& options_;
+  const ProxyForm* const proxy_;
   HeadParser parser_;
   http::Head response_;
   std::string method_, protocol_, websocket_key_;

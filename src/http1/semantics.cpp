@@ -235,6 +235,9 @@ Result<MessageInfo> normalise_response(Head& head, std::string_view method, std:
     const auto read = read_lengths(head);
     if (!read) return read.error();
     lengths = *read;
+  } else if (connected) {
+    // RFC 9110 section 9.3.6: nor here. Who has asked may want to know that a body was announced all the same.
+    if (const auto read = read_lengths(head)) lengths = *read;
   }
   const ConnectionOptions options = take_connection_fields(head.fields);
   head.fields.remove(Name::proxy_authenticate);
@@ -267,14 +270,25 @@ void write_fields(const Fields& fields, Buffer& out) {
   }
 }
 
-Framing write_request(const Head& head, Buffer& out) {
-  const bool upgrade = head.is_upgrade();
+Framing write_request(const Head& head, Buffer& out, const ProxyForm* proxy) {
+  const bool upgrade = head.is_upgrade(), connect = head.is_connect() && !upgrade;
   out.append(upgrade ? std::string_view("GET") : head.method);
   out.append(" ");
-  out.append(head.is_connect() && !upgrade ? head.authority : head.path);
+  if (proxy && !connect) {
+    out.append(head.scheme);
+    out.append("://");
+  }
+  if (proxy || connect) out.append(head.authority);
+  // RFC 9112 section 3.2.4: what asks for the server as a whole has no path in absolute form.
+  if (!connect && !(proxy && head.path == "*")) out.append(head.path);
   out.append(" HTTP/1.1\r\nHost: ");
   out.append(head.authority);
   out.append("\r\n");
+  if (proxy && !proxy->authorization.empty()) {
+    out.append("Proxy-Authorization: ");
+    out.append(proxy->authorization);
+    out.append("\r\n");
+  }
   write_fields(head.fields, out);
   Framing framing = Framing::none;
   if (upgrade) {

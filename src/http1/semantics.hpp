@@ -21,9 +21,14 @@ Result<MessageInfo> normalise_request(http::Head& head);
 // The same for a response to a request of that method and upgrade protocol (empty: none).
 Result<MessageInfo> normalise_response(http::Head& head, std::string_view method, std::string_view protocol);
 
-// Appends a request in origin form, or a CONNECT, with the fields that its framing and form need. The framing that follows is
-// returned.
-Framing write_request(const http::Head& head, Buffer& out);
+// Of requests to another proxy, which get their target in absolute form (RFC 9112 section 3.2.2).
+struct ProxyForm {
+  std::string authorization;  // the value of Proxy-Authorization; empty: none
+};
+
+// Appends a request in origin form (or for `proxy` in that), or a CONNECT, with the fields that its framing and form need. The
+// framing that follows is returned.
+Framing write_request(const http::Head& head, Buffer& out, const ProxyForm* proxy = nullptr);
 
 struct ResponseForm {
   std::uint8_t client_version = 11;

@@ -108,6 +108,12 @@ void Resolver::keep(const std::string& host, const std::vector<Endpoint>& endpoi
   cache_[host] = {endpoints, Loop::current().now() + kGoodFor};
 }
 
+const Override* Resolver::override_of(std::string_view host) const {
+  for (const Override& rule : overrides_)
+    if (matches_glob(rule.pattern, host)) return &rule;
+  return nullptr;
+}
+
 void Resolver::cancel() {
   cancelled_ = true;
   for (auto& [host, lookup] : running_)
@@ -118,11 +124,10 @@ void Resolver::cancel() {
 Task<Result<std::vector<Endpoint>>> Resolver::resolve(std::string host, std::uint16_t port, milliseconds timeout,
                                                       std::string client) {
   std::vector<Endpoint> fixed;
-  for (const Override& rule : overrides_)
-    if (matches_glob(rule.pattern, host)) {
-      fixed.push_back(*Endpoint::from_ip(rule.ip, rule.port ? rule.port : port));
-      co_return fixed;
-    }
+  if (const Override* const rule = override_of(host)) {
+    fixed.push_back(*Endpoint::from_ip(rule->ip, rule->port ? rule->port : port));
+    co_return fixed;
+  }
   if (auto literal = Endpoint::from_ip(host, port)) {
     fixed.push_back(*literal);
     co_return fixed;

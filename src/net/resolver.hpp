@@ -30,6 +30,8 @@ class Resolver {
   // `client` has a share of the look-ups of its own.
   Task<Result<std::vector<Endpoint>>> resolve(std::string host, std::uint16_t port, milliseconds timeout = milliseconds(0),
                                               std::string client = {});
+  // The host is where an override says.
+  bool overrides(std::string_view host) const { return override_of(host) != nullptr; }
   // Ends every wait, from now on.
   void cancel();
 
@@ -40,6 +42,7 @@ class Resolver {
     std::vector<Endpoint> endpoints;
     Clock::time_point until;
   };
+  const Override* override_of(std::string_view host) const;
   Result<Lookup*> look_up(const std::string& host, const std::string& client);
   void answered(const std::string& host, Lookups::Answer answer);
   void keep(const std::string& host, const std::vector<Endpoint>& endpoints);

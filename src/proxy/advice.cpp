@@ -28,6 +28,7 @@ std::string_view advice_for(std::string_view wanted) {
       {"http_request_error", "the proxy refused the request itself: the details say why"},
       {"connection_limit_reached", "the proxy has too much to do: wait, or serve with a larger --max-requests"},
       {"proxy_loop_detected", "the destination is the proxy itself: give the context a route, or use another port"},
+      {"proxy_configuration_error", "the proxy is set up wrongly for this: the details say which setting to look at"},
       {"proxy_internal_error", "something failed inside the proxy: look at the log of cmuxproxy serve"},
   };
   for (const auto& [error, advice] : kAdvice)

@@ -150,6 +150,7 @@ Task<void> Exchange::forward() {
   wanted.checked = !request_->is_idempotent() || !request_->end;
   wanted.timed = record_ != nullptr;
   wanted.client = {session_->context, &session_->context->id};
+  wanted.end_to_end = is_end_to_end();
   while (true) {
     upstream::Claim claim;
     upstream_ = &claim;
@@ -168,6 +169,7 @@ Task<void> Exchange::forward() {
       Result<void> where;
       if (prepared) where = Error{Errc::cancelled, Side::upstream, false, 0, "the context's route has changed"};
       else where = plan();
+      if (where) wanted.end_to_end = is_end_to_end();
       if (where) continue;
       co_await refuse(refusal_of(where.error()));
       co_return;
@@ -186,6 +188,7 @@ Task<void> Exchange::forward() {
     if (record_) {
       const auto& opening = lease->opening();
       record_->upstream = lease->protocol();
+      if (lease->parent()) record_->parent = lease->parent()->text();
       record_->reused = opening.reused;
       record_->dns = opening.dial.resolve, record_->connect = opening.dial.connect, record_->tls = opening.tls;
     }
@@ -237,7 +240,8 @@ Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
   if (sent && body) uploading.spawn(upload(upstream));
   if (sent) outcome = co_await respond(upstream);
   else outcome = sent.error();
-  if (!outcome && outcome.error().side != Side::downstream) outcome = upstream::upstream_error(outcome.error(), plan_->origin);
+  if (!outcome && outcome.error().side != Side::downstream)
+    outcome = upstream::upstream_error(outcome.error(), plan_->origin, lease.parent());
   if (uploading.running() > 0) {
     // The exchange is over before its request is: nobody reads the rest.
     downstream_.interrupt_body(true);

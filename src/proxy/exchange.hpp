@@ -24,6 +24,8 @@ class Exchange final : public Active {
  private:
   Result<void> admit();  // session_
   Result<void> plan();   // plan_
+  // No proxy on the way may read it: its Host is not where it goes, or it is a CONNECT.
+  bool is_end_to_end() const { return !plan_->own_host || proxy::is_tunnel(*request_); }
   bool is_stale() const { return session_->context != planned_for_; }
   Task<void> answer();   // what the planner answers itself
   Task<void> connect();  // CONNECT: a tunnel, or what is inside one

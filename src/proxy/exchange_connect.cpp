@@ -56,22 +56,20 @@ Task<void> Exchange::dial() {
   }
   if (!claim.granted()) co_return;
   net::DialTiming timing;
-  auto socket = co_await net::dial(worker_.resolver(), plan_->origin.host, plan_->origin.port, worker_.options().pool.dial, &timing,
-                                   session_->context->id);
+  auto reached = co_await worker_.pool().dialler().reach(plan_->origin, upstream::Use::bytes, &timing, session_->context->id);
   claim.end();
   if (record_) {
     record_->dns = timing.resolve;
     record_->connect = timing.connect;
     record_->destination = fmt::format("tcp://{}", plan_->target.text());
+    if (reached && reached->parent) record_->parent = reached->parent->text();
   }
   if (cancelled_) co_return;
-  if (!socket) {
-    Error error = socket.error();
-    error.side = Side::upstream;
-    co_await refuse(refusal_of(error));
+  if (!reached) {
+    co_await refuse(refusal_of(reached.error()));
     co_return;
   }
-  http::RawStream upstream(std::move(*socket), worker_.options().http1.send_timeout);
+  http::RawStream upstream(std::move(reached->transport), worker_.options().http1.send_timeout);
   upstream_ = &upstream;
   http::Head established;
   established.status = 200;

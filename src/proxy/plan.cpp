@@ -35,6 +35,9 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
     }
     plan.origin = {destination->scheme == policy::Scheme::https, destination->h2c, destination->host, destination->port};
     plan.authority = std::move(destination->authority);
+    const auto host = net::parse_authority(plan.authority);
+    const std::uint16_t usual = policy::default_port(destination->scheme);
+    plan.own_host = host && host->host == plan.origin.host && host->port.value_or(usual) == plan.origin.port;
     plan.path_prefix = std::move(destination->path_prefix);
     plan.headers = std::move(destination->headers);
     plan.routed = true;

@@ -25,6 +25,7 @@ struct Plan {
   std::string path_prefix;
   policy::HeaderList headers;
   bool routed = false;        // by the context's route, not where the request said
+  bool own_host = true;       // `authority` is the origin's: whoever is sent to by that gets there
   bool tunnels = false;       // takes CONNECT: a cmuxProxyOrigin
   bool opaque = false;        // what a tunnel carries is the target's own: a name of the workspace's network
   policy::Illusion illusion;  // changes nothing unless routed

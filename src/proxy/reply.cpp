@@ -60,7 +60,7 @@ Refusal refusal_of(const Error& error) {
     case Errc::busy: return {503, "destination_unavailable", error.detail};
     case Errc::cancelled: return {503, "connection_terminated", error.detail};
     case Errc::unsupported: return {501, "http_request_error", error.detail};
-    case Errc::config:
+    case Errc::config: return {502, "proxy_configuration_error", error.detail};
     case Errc::system: return {status(502), "proxy_internal_error", error.detail};
   }
   return {502, "proxy_internal_error", error.detail};

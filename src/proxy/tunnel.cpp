@@ -197,6 +197,7 @@ class RawTunnel final : public Active, public http::Drainable {
   Task<Result<void>> open() {
     upstream::Wanted wanted;
     wanted.checked = true;  // what a tunnel carries cannot be sent twice
+    wanted.end_to_end = true;
     wanted.client = client_of_;
     auto lease = co_await worker_.pool().acquire(plan_.origin, wanted, &claim_);
     if (!lease) co_return lease.error();

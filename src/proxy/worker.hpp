@@ -51,6 +51,7 @@ struct Options {
 // One finished exchange, for events, metrics and the access log. No secrets: a URL has no query here.
 struct Record {
   std::string context, method, url, destination, error, detail;
+  std::string parent;  // the proxy that it went through
   std::uint16_t status = 0;
   std::string downstream, upstream;
   bool reused = false;

@@ -47,8 +47,8 @@ Result<std::size_t> parse_greeting(std::string_view bytes, Greeting& out) {
   const std::size_t size = 2u + byte_at(bytes, 1);
   if (bytes.size() < size) return std::size_t{0};
   for (const char method : bytes.substr(2, size - 2)) {
-    if (method == 0) out.none = true;
-    if (method == 2) out.password = true;
+    if (method == kMethodNone) out.none = true;
+    if (method == kMethodPassword) out.password = true;
   }
   return size;
 }
@@ -98,7 +98,7 @@ std::string method_text(std::uint8_t method) { return {kVersion, static_cast<cha
 
 std::string other_version_text(char version) {
   constexpr char kRejected = 91;  // of version 4, whose answers begin with a zero
-  return version == 4 ? std::string{0, kRejected, 0, 0, 0, 0, 0, 0} : method_text(0xff);
+  return version == 4 ? std::string{0, kRejected, 0, 0, 0, 0, 0, 0} : method_text(kNoMethod);
 }
 
 std::string login_text(bool good) { return {1, static_cast<char>(good ? 0 : 1)}; }
@@ -125,6 +125,73 @@ Reply reply_of(const http::Head& response) {
   for (const auto& [name, reply] : kErrors)
     if (found.substr(0, found.find(';')) == name) return reply;
   return Reply::general_failure;
+}
+
+// --- the client's side ---
+
+namespace {
+
+Error no_server(std::string_view why) { return Error{Errc::malformed, Side::upstream, false, 0, std::string(why)}; }
+
+// An answer of two bytes that begins with `version`.
+Result<std::size_t> parse_pair(std::string_view bytes, char version, std::uint8_t& out) {
+  if (!bytes.empty() && bytes.front() != version) return no_server("it does not speak SOCKS5");
+  if (bytes.size() < 2) return std::size_t{0};
+  out = byte_at(bytes, 1);
+  return std::size_t{2};
+}
+
+}  // namespace
+
+std::string greeting_text(bool with_password) {
+  return with_password ? std::string{kVersion, 2, kMethodNone, kMethodPassword} : std::string{kVersion, 1, kMethodNone};
+}
+
+Result<std::size_t> parse_method(std::string_view bytes, std::uint8_t& out) { return parse_pair(bytes, kVersion, out); }
+
+std::string login_request_text(const Login& login) {
+  return fmt::format("\x01{}{}{}{}", static_cast<char>(login.username.size()), login.username,
+                     static_cast<char>(login.password.size()), login.password);
+}
+
+Result<std::size_t> parse_login_reply(std::string_view bytes, bool& good) {
+  std::uint8_t status = 1;
+  auto size = parse_pair(bytes, 1, status);
+  good = status == 0;
+  return size;
+}
+
+std::string request_text(const net::Authority& target) {
+  std::string out{kVersion, kConnect, 0};
+  if (in_addr v4; inet_pton(AF_INET, target.host.c_str(), &v4) == 1) {
+    out += kIpv4;
+    out.append(reinterpret_cast<const char*>(&v4), sizeof v4);
+  } else if (in6_addr v6; inet_pton(AF_INET6, target.host.c_str(), &v6) == 1) {
+    out += kIpv6;
+    out.append(reinterpret_cast<const char*>(&v6), sizeof v6);
+  } else {
+    out += kName;
+    out += static_cast<char>(target.host.size());
+    out += target.host;
+  }
+  const std::uint16_t port = target.port.value_or(0);
+  out += static_cast<char>(port >> 8);
+  out += static_cast<char>(port & 0xff);
+  return out;
+}
+
+Result<std::size_t> parse_reply(std::string_view bytes, Reply& out) {
+  if (!bytes.empty() && bytes.front() != kVersion) return no_server("it does not speak SOCKS5");
+  if (bytes.size() < 2) return std::size_t{0};
+  // What it is bound to comes behind the answer; where that is no success nobody needs it, and some leave it out.
+  out = static_cast<Reply>(byte_at(bytes, 1));
+  if (out != Reply::succeeded) return std::size_t{2};
+  if (bytes.size() < kRequestHead + 1) return std::size_t{0};
+  const std::uint8_t type = byte_at(bytes, 3);
+  if (type != kIpv4 && type != kName && type != kIpv6) return no_server("its reply has an address of no known type");
+  const std::size_t address = type == kIpv4 ? 4u : type == kIpv6 ? 16u : 1u + byte_at(bytes, kRequestHead);
+  const std::size_t size = kRequestHead + address + kPort;
+  return bytes.size() < size ? 0 : size;
 }
 
 }  // namespace cmux::socks

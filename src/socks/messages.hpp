@@ -32,7 +32,10 @@ enum class Reply : std::uint8_t {
   address_unsupported = 8,
 };
 
-// Section 3: the ways that the client knows to say who it is; those that are known here.
+// Section 3: the ways to say who one is that are known here.
+inline constexpr std::uint8_t kMethodNone = 0, kMethodPassword = 2, kNoMethod = 0xff;
+
+// Those of them that the client knows.
 struct Greeting {
   bool none = false, password = false;
 };
@@ -52,7 +55,7 @@ struct Request {
 // The error's status is what HTTP would say.
 Result<std::size_t> parse_request(std::string_view bytes, Request& out);
 
-// Section 3: 0 for none, 2 for a password, 0xff for no way.
+// Section 3.
 std::string method_text(std::uint8_t method);
 // To a greeting in another version, in that version where it has words for it.
 std::string other_version_text(char version);
@@ -62,5 +65,17 @@ std::string reply_text(Reply reply);
 
 // What says best in SOCKS what a response to CONNECT says by its status and Proxy-Status.
 Reply reply_of(const http::Head& response);
+
+// --- the client's side ---
+
+// Section 3: none, or a password too.
+std::string greeting_text(bool with_password);
+Result<std::size_t> parse_method(std::string_view bytes, std::uint8_t& out);
+// RFC 1929 section 2. At most 255 bytes each.
+std::string login_request_text(const Login& login);
+Result<std::size_t> parse_login_reply(std::string_view bytes, bool& good);
+// Sections 4 and 6. An address goes as what it is, any other host as a name, for the server to resolve.
+std::string request_text(const net::Authority& target);
+Result<std::size_t> parse_reply(std::string_view bytes, Reply& out);
 
 }  // namespace cmux::socks

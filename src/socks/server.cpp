@@ -2,10 +2,11 @@
 
 #include <utility>
 
+#include "socks/receive.hpp"
+
 namespace cmux::socks {
 namespace {
 
-constexpr std::uint8_t kNone = 0, kPassword = 2, kNoWay = 0xff;
 constexpr milliseconds kLinger{1'000};         // RFC 1928 section 6 allows ten seconds
 constexpr std::size_t kMostDropped = 1 << 20;  // bytes of a client that was refused and goes on
 
@@ -18,22 +19,14 @@ Error refused(std::uint16_t status, std::string detail) {
 ServerStream::ServerStream(std::unique_ptr<net::Transport> transport, milliseconds send_timeout, Check check)
     : transport_(*transport), send_timeout_(send_timeout), raw_(std::move(transport), send_timeout), check_(std::move(check)) {}
 
-// Reads a message and takes it off the front; what has come behind it stays.
 template <class Message>
 Task<Result<Message>> ServerStream::receive(Result<std::size_t> (*parse)(std::string_view, Message&)) {
   Message message;
-  while (true) {
-    const auto size = parse(in_.view(), message);
-    if constexpr (std::is_same_v<Message, Request>) refusal_ = message.refusal;
-    if (!size) co_return size.error();
-    if (*size > 0) {
-      in_.consume(*size);
-      co_return message;
-    }
-    const auto read = co_await net::read_some(transport_, in_, kLongest);
-    gone_ = !read || *read == 0;
-    if (gone_) co_return make_error(Errc::closed);
-  }
+  auto received = co_await socks::receive(transport_, in_, parse, message);
+  if constexpr (std::is_same_v<Message, Request>) refusal_ = message.refusal;
+  if (received) co_return message;
+  gone_ = received.error().side != Side::downstream;
+  co_return received.error();
 }
 
 Task<Result<void>> ServerStream::say(std::string text) { co_return co_await net::write_all(transport_, send_timeout_, text); }
@@ -55,11 +48,11 @@ Task<Result<void>> ServerStream::agree() {
   }
   if (!greeting) co_return greeting.error();
   const bool asks = check_ != nullptr;
-  const std::uint8_t method = !asks && greeting->none ? kNone : greeting->password ? kPassword : kNoWay;
+  const std::uint8_t method = !asks && greeting->none ? kMethodNone : greeting->password ? kMethodPassword : kNoMethod;
   auto said = co_await say(method_text(method));
   if (!said) co_return make_error(Errc::closed);
-  if (method == kPassword) co_return co_await ask_who();
-  if (method == kNone) co_return Result<void>{};
+  if (method == kMethodPassword) co_return co_await ask_who();
+  if (method == kMethodNone) co_return Result<void>{};
   answered_ = true;
   if (asks) co_return refused(407, "SOCKS: the client shows no user name and password");
   co_return refused(400, "SOCKS: the client knows none of the methods 0 (none) and 2 (user name and password)");

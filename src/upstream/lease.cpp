@@ -23,6 +23,8 @@ http::Stream& Lease::stream() const {
   return *stream_;
 }
 
+const Parent* Lease::parent() const { return kept_ ? kept_->parent : shared_ ? shared_->parent : nullptr; }
+
 void Lease::give_back() {
   stream_.reset();
   shared_.reset();

@@ -9,16 +9,20 @@ struct Kept {
   Pool* pool;
   std::shared_ptr<Place> place;
   std::uint64_t serial;
+  const Parent* parent;
   http1::ClientConnection connection;
 };
 
 struct Shared {
-  Shared(std::unique_ptr<net::Transport> transport, const http2::Options& options, std::shared_ptr<Place> at,
-         std::uint64_t number)
-      : place(std::move(at)), serial(number), connection(std::move(transport), options, changed, this) {}
+  Shared(Reached reached, const http2::Options& options, std::shared_ptr<Place> at, std::uint64_t number)
+      : place(std::move(at)),
+        serial(number),
+        parent(reached.parent),
+        connection(std::move(reached.transport), options, changed, this) {}
   static void changed(void* shared);
   std::shared_ptr<Place> place;
   std::uint64_t serial;
+  const Parent* parent;
   http2::ClientConnection connection;
 };
 

@@ -4,9 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "base/log.hpp"
 #include "net/descriptors.hpp"
-#include "net/tls_transport.hpp"
 #include "upstream/place.hpp"
 
 namespace cmux::upstream {
@@ -15,13 +13,9 @@ namespace {
 constexpr std::string_view kHttp1("\x08http/1.1");
 constexpr std::string_view kBoth("\x02h2\x08http/1.1");
 
-}  // namespace
+bool is_end_to_end(const Wanted& wanted) { return wanted.upgrade || wanted.end_to_end; }
 
-Error upstream_error(Error error, const Origin& origin) {
-  error.side = Side::upstream;
-  if (error.detail.find(origin.host) == std::string::npos) error.detail = fmt::format("{}: {}", origin.text(), error.detail);
-  return error;
-}
+}  // namespace
 
 std::string Origin::text() const {
   const bool ipv6 = host.find(':') != std::string::npos;
@@ -29,7 +23,7 @@ std::string Origin::text() const {
 }
 
 Pool::Pool(net::Resolver& resolver, const PoolOptions& options)
-    : resolver_(resolver), options_(options), asleep_(options.time_asleep()) {}
+    : options_(options), dialler_(resolver, options), asleep_(options.time_asleep()) {}
 Pool::~Pool() {
   for (auto& [origin, place] : places_) place->idle.clear();
 }
@@ -136,9 +130,12 @@ bool Pool::take_shared(Place& place, const Wanted& wanted, Lease& lease) {
 
 bool Pool::take_kept(Place& place, const Wanted& wanted, Lease& lease) {
   if (wanted.newer_than != 0) return false;  // another kept one may have been closed as well
-  while (!place.idle.empty()) {
-    auto kept = std::move(place.idle.back());
-    place.idle.pop_back();
+  const auto fits = [&](const std::unique_ptr<Kept>& kept) { return !is_end_to_end(wanted) || !kept->connection.is_to_proxy(); };
+  while (true) {
+    const auto found = std::find_if(place.idle.rbegin(), place.idle.rend(), fits);
+    if (found == place.idle.rend()) return false;
+    auto kept = std::move(*found);
+    place.idle.erase(std::next(found).base());
     kept->connection.watch_idle(nullptr, nullptr, milliseconds(0));
     if (!kept->connection.reusable() || kept->connection.has_ended(wanted.checked)) continue;
     lease.serial_ = kept->serial;
@@ -146,7 +143,6 @@ bool Pool::take_kept(Place& place, const Wanted& wanted, Lease& lease) {
     lease.opening_.reused = true;
     return true;
   }
-  return false;
 }
 
 // Opens a connection, and takes it for the lease: but for one of HTTP/2 that an upgrade is meant for, or that nobody waits for
@@ -170,16 +166,15 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   } opener{*place, *attempt, alone};
   if (alone) place->opening = true;
   Lease& lease = attempt->lease;
-  auto transport =
-      co_await connect(place->origin, offer == Offer::both ? kBoth : kHttp1, wanted, wanted.timed ? &lease.opening_ : nullptr);
-  if (!transport) {
-    attempt->failed = transport.error();
+  auto reached = co_await connect(place->origin, offer, wanted, wanted.timed ? &lease.opening_ : nullptr);
+  if (!reached) {
+    attempt->failed = reached.error();
     co_return;
   }
   const std::uint64_t serial = opened_;
-  if (offer == Offer::h2c || (*transport)->alpn() == "h2") {
+  if (offer == Offer::h2c || reached->transport->alpn() == "h2") {
     place->http1 = false;
-    auto shared = std::make_shared<Shared>(std::move(*transport), options_.http2, place, serial);
+    auto shared = std::make_shared<Shared>(std::move(*reached), options_.http2, place, serial);
     for (const auto& one : place->shared) shared->connection.learn(one->connection.learned());
     place->shared.push_back(shared);
     if (!wanted.upgrade && !attempt->abandoned) {
@@ -191,7 +186,9 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   } else {
     if (offer == Offer::both) place->http1 = true;
     if (attempt->abandoned) co_return;
-    lease.kept_.reset(new Kept{this, place, serial, http1::ClientConnection(std::move(*transport), options_.http1)});
+    const http1::ProxyForm* const form = reached->at_parent ? &reached->parent->form : nullptr;
+    lease.kept_.reset(new Kept{this, place, serial, reached->parent,
+                               http1::ClientConnection(std::move(reached->transport), options_.http1, form)});
     lease.serial_ = serial;
   }
 }
@@ -202,44 +199,28 @@ Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
   place.needs_http1 = place.needs_http1 || shared->connection.http1_required();
   std::erase(place.shared, shared);
   // Who waits for the first word of a peer that never said one would only wait for the next one like it.
-  const Error error = upstream_error(shared->connection.failure(), place.origin);
+  const Error error = upstream_error(shared->connection.failure(), place.origin, shared->parent);
   if (shared->connection.settled()) place.wake_some();
   else place.wake(SIZE_MAX, &error);
 }
 
-Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, std::string_view alpn, const Wanted& wanted,
-                                                            Opening* opening) {
+Task<Result<Reached>> Pool::connect(const Origin& origin, Offer offer, const Wanted& wanted, Opening* opening) {
   net::Claim claim;
   if (!claim.granted()) co_return upstream_error(make_error(Errc::limit, "too many descriptors are in use"), origin);
+  const bool readable = !origin.tls && offer == Offer::http1 && !is_end_to_end(wanted);
   std::string client = wanted.client ? *wanted.client : std::string();
-  auto socket = co_await net::dial(resolver_, origin.host, origin.port, options_.dial, opening ? &opening->dial : nullptr,
-                                   std::move(client));
+  auto reached = co_await dialler_.reach(origin, readable ? Use::requests : Use::bytes, opening ? &opening->dial : nullptr,
+                                         std::move(client));
   claim.end();
-  if (!socket) co_return upstream_error(socket.error(), origin);
+  if (!reached) co_return upstream_error(reached.error(), origin);
   ++opened_;
-  if (!origin.tls) co_return std::unique_ptr<net::Transport>(std::move(*socket));
-  if (!tls_) {
-    auto made = tls::ClientContext::create(options_.tls);
-    if (!made) co_return upstream_error(made.error(), origin);
-    tls_ = std::move(*made);
-  }
+  if (!origin.tls) co_return std::move(reached);
   const auto start = opening ? Clock::now() : Clock::time_point{};
-  auto secured = std::make_unique<net::TlsTransport>(std::move(*socket), tls_->make(origin.host, origin.text(), alpn));
-  Deadline late(
-      [](void* transport) {
-        static_cast<net::Transport*>(transport)->abort(make_error(Errc::connect_timeout, "no answer in the TLS handshake"),
-                                                       false);
-      },
-      secured.get());
-  late.after(options_.tls_timeout);
-  auto done = co_await secured->handshake();
-  if (!done) {
-    Error error = upstream_error(done.error(), origin);
-    error.retryable = true;
-    co_return error;
-  }
+  auto secured = co_await dialler_.secure(std::move(reached->transport), origin, offer == Offer::both ? kBoth : kHttp1);
+  if (!secured) co_return upstream_error(secured.error(), origin, reached->parent);
   if (opening) opening->tls = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-  co_return std::unique_ptr<net::Transport>(std::move(secured));
+  reached->transport = std::move(*secured);
+  co_return std::move(reached);
 }
 
 void Pool::keep(std::unique_ptr<Kept> kept) {

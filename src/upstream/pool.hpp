@@ -8,31 +8,21 @@
 #include <vector>
 
 #include "base/list.hpp"
-#include "http1/client.hpp"
 #include "http2/client.hpp"
-#include "net/dial.hpp"
-#include "tls/client.hpp"
-#include "upstream/origin.hpp"
+#include "upstream/dialler.hpp"
 
 namespace cmux::upstream {
 
-struct PoolOptions {
-  http1::ClientOptions http1;
+struct PoolOptions : DiallerOptions {
   http2::Options http2;
-  net::DialOptions dial;
-  tls::ClientSettings tls;
   bool offer_http2 = true;
   std::vector<std::string> h2c_hosts;  // globs: HTTP/2 by prior knowledge to these, where there is no TLS
-  milliseconds tls_timeout{10'000};
   // How long connections are kept for the next request, but for what an HTTP/1.1 peer says of itself; 0: not at all. Below the 60
   // s after which common servers close, and, where there is no TLS, below the 5 s of Node's: a request must not meet the FIN.
   milliseconds idle_timeout{55'000}, idle_plain{4'000};
   milliseconds (*time_asleep)() = net::time_asleep;
   std::size_t max_idle = 512;  // an origin, HTTP/1.1
 };
-
-// The error as one of the upstream side, naming the origin.
-Error upstream_error(Error error, const Origin& origin);
 
 // What opening took, and whether that was needed; for events and timing tables.
 struct Opening {
@@ -60,6 +50,8 @@ class Lease {
   const Opening& opening() const { return opening_; }
   // Grows with every connection that the pool opens.
   std::uint64_t serial() const { return serial_; }
+  // What the connection goes through, or ends at; null: nothing.
+  const Parent* parent() const;
   explicit operator bool() const { return kept_ != nullptr || stream_ != nullptr; }
 
  private:
@@ -78,6 +70,8 @@ struct Wanted {
   bool checked = false;          // a kept connection is looked at once more: the request must not meet a closing one
   std::uint64_t newer_than = 0;  // for a retry: the serial of the connection that failed
   bool timed = false;            // fill in Opening's times
+  // No proxy on the way may read the request, as an upgrade's never may be: it is a CONNECT, or its Host is not the origin's.
+  bool end_to_end = false;
   // Whose share of the look-ups a new connection takes (net/lookup.hpp); null: nobody's in particular.
   std::shared_ptr<const std::string> client;
 };
@@ -107,6 +101,7 @@ class Pool {
   // response.
   Task<Result<Lease>> acquire(const Origin& origin, Wanted wanted, Claim* claim = nullptr);
 
+  Dialler& dialler() { return dialler_; }
   std::size_t idle_count() const;
   std::size_t opened() const { return opened_; }
   std::size_t places() const { return places_.size(); }
@@ -125,19 +120,17 @@ class Pool {
   bool take_kept(Place& place, const Wanted& wanted, Lease& lease);
   Task<Result<Lease>> wait(std::shared_ptr<Place> place, Wanted wanted, Claim& claim);
   Task<void> open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, std::shared_ptr<Attempt> attempt);
-  Task<Result<std::unique_ptr<net::Transport>>> connect(const Origin& origin, std::string_view alpn, const Wanted& wanted,
-                                                        Opening* opening);
+  Task<Result<Reached>> connect(const Origin& origin, Offer offer, const Wanted& wanted, Opening* opening);
   Task<void> run_shared(std::shared_ptr<Shared> shared);
   void keep(std::unique_ptr<Kept> kept);
   void drop(Kept* kept);
   void notice_sleep();
 
-  net::Resolver& resolver_;
   const PoolOptions& options_;
+  Dialler dialler_;
   // Those that nobody uses are removed when there are twice as many as the last time.
   std::map<Origin, std::shared_ptr<Place>> places_;
   std::size_t sweep_at_ = 64;
-  std::unique_ptr<tls::ClientContext> tls_;
   Scope scope_;
   std::uint64_t opened_ = 0;
   milliseconds asleep_;

@@ -81,6 +81,20 @@ Check check_listener(const admin::Client& client) {
   return check;
 }
 
+// What upstream-proxy makes of the way out; nothing where there is no parent proxy.
+void add_parent(const admin::Client& client, std::vector<Check>& checks) {
+  const auto answer = client.call("GET", "/v1/status");
+  if (!answer || !answer->ok() || !member(answer->body, "upstreamProxy").is_object()) return;
+  const json::value& parents = member(answer->body, "upstreamProxy");
+  const std::string requests = text_member(parents, "requests"), tunnels = text_member(parents, "tunnels");
+  const auto way = [](const std::string& parent) { return parent.empty() ? "straight" : "through " + parent; };
+  std::string detail = requests == tunnels ? fmt::format("connections go {}", way(tunnels))
+                                           : fmt::format("http:// goes {}, all else {}", way(requests), way(tunnels));
+  if (const std::string bypass = text_member(parents, "bypass"); !bypass.empty())
+    detail += fmt::format("; straight to loopback and {}", bypass);
+  checks.push_back({"parent", Verdict::ok, std::move(detail), {}});
+}
+
 // Raw tunnels whose clients saw no more than their end: the last of each context that there is.
 void add_failed_tunnels(const admin::Client& client, std::vector<Check>& checks) {
   const auto answer = client.call("GET", "/v1/contexts");
@@ -140,6 +154,7 @@ int check_instance(const Common& common) {
   checks.push_back(check_admin(client));
   checks.push_back(check_listener(client));
   checks.push_back(check_no_proxy());
+  add_parent(client, checks);
   add_failed_tunnels(client, checks);
   bool good = true;
   json::array list;

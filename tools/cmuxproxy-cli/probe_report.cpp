@@ -89,6 +89,7 @@ void ProbeReport::print_first(const ProbeResult& result, const json::value& even
     print(fmt::format("  echo       {}\n", *result.echoed ? "the text came back" : "none (not every server echoes)"));
   if (event.is_null()) return;
   print(fmt::format("  went to    {}\n", or_unknown(text_member(event, "destination"))));
+  if (const std::string parent = text_member(event, "parent"); !parent.empty()) print(fmt::format("  through    {}\n", parent));
   const std::string upstream = text_member(event, "upstream");
   const bool reused = member(event, "reused") == json::value(true);
   print(fmt::format("  protocols  {} to the proxy, {} upstream{}\n", or_unknown(text_member(event, "downstream")),
@@ -124,7 +125,7 @@ json::object ProbeReport::document_of(const ProbeResult& result, const json::val
   out["error"] = or_null(error_of(result, event));
   out["detail"] = or_null(failure_of(result, event));
   out["hint"] = or_null(is_good(result) ? std::string_view() : hint_of(result));
-  for (const char* key : {"destination", "downstream", "upstream", "reused"}) out[key] = member(event, key);
+  for (const char* key : {"destination", "parent", "downstream", "upstream", "reused"}) out[key] = member(event, key);
   out["proxyConnectionReused"] = result.reused;
   out["bytes"] = result.bytes;
   if (websocket_) out["echoed"] = result.echoed ? json::value(*result.echoed) : json::value();

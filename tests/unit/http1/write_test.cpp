@@ -14,6 +14,12 @@ std::string request_text(const http::Head& head, Framing expected) {
   return std::string(out.view());
 }
 
+std::string proxy_text(const http::Head& head, const ProxyForm& proxy) {
+  Buffer out;
+  write_request(head, out, &proxy);
+  return std::string(out.view());
+}
+
 std::string response_text(const http::Head& head, ResponseForm form, Framing expected, bool keep_alive = true) {
   Buffer out;
   CHECK(write_response(head, form, out) == expected);
@@ -49,6 +55,18 @@ TEST_CASE("requests are written in origin form") {
   chunked.end = false, chunked.trailers_accepted = true;
   CHECK(request_text(chunked, Framing::chunked) ==
         "PUT /p?q HTTP/1.1\r\nHost: a:3000\r\nX: 1\r\nTransfer-Encoding: chunked\r\nConnection: TE\r\nTE: trailers\r\n\r\n");
+}
+
+TEST_CASE("requests to another proxy are written in absolute form, with its credentials") {
+  CHECK(proxy_text(request("GET"), {}) == "GET http://a:3000/p?q HTTP/1.1\r\nHost: a:3000\r\nX: 1\r\n\r\n");
+  CHECK(proxy_text(request("GET"), {"Basic eDp5"}) ==
+        "GET http://a:3000/p?q HTTP/1.1\r\nHost: a:3000\r\nProxy-Authorization: Basic eDp5\r\nX: 1\r\n\r\n");
+  http::Head options = request("OPTIONS");
+  options.path = "*";
+  CHECK(proxy_text(options, {}) == "OPTIONS http://a:3000 HTTP/1.1\r\nHost: a:3000\r\nX: 1\r\n\r\n");
+  http::Head connect = request("CONNECT");
+  CHECK(proxy_text(connect, {"Basic eDp5"}) ==
+        "CONNECT a:3000 HTTP/1.1\r\nHost: a:3000\r\nProxy-Authorization: Basic eDp5\r\nX: 1\r\n\r\n");
 }
 
 TEST_CASE("tunnels and upgrades are written as HTTP/1 asks for them") {

@@ -15,11 +15,14 @@ std::string described(const Greeting& greeting) {
 }
 std::string described(const Login& login) { return login.username + "/" + login.password; }
 std::string described(const Request& request) { return request.target.text(); }
+std::string described(std::uint8_t method) { return std::to_string(method); }
+std::string described(bool good) { return good ? "good" : "bad"; }
+std::string described(Reply reply) { return std::to_string(static_cast<int>(reply)); }
 
 // What becomes of the bytes: "<size> <message>", "more" or the error.
 template <class Message>
 std::string read(Result<std::size_t> (*parse)(std::string_view, Message&), std::string_view bytes) {
-  Message message;
+  Message message{};
   const auto size = parse(bytes, message);
   std::string reply;
   if constexpr (std::is_same_v<Message, Request>) reply = fmt::format(" ({})", static_cast<int>(message.refusal));
@@ -123,6 +126,32 @@ TEST_CASE("socks: answers are the bytes that the RFCs say") {
   CHECK(login_text(false) == "\x01\x01"s);
   CHECK(reply_text(Reply::succeeded) == "\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00"s);
   CHECK(reply_text(Reply::refused) == "\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00"s);
+}
+
+TEST_CASE("socks: a client's messages are the bytes that the RFCs say") {
+  CHECK(greeting_text(false) == "\x05\x01\x00"s);
+  CHECK(greeting_text(true) == "\x05\x02\x00\x02"s);
+  CHECK(login_request_text({"me", "pass"}) == "\x01\x02me\x04pass"s);
+  CHECK(login_request_text({std::string(255, 'u'), ""}) == "\x01\xff"s + std::string(255, 'u') + "\0"s);
+  CHECK(request_text({"a.test", false, 3000}) == named("a.test"));
+  CHECK(request_text({"127.0.0.1", false, 443}) == request(1, 1, "\x7f\x00\x00\x01"s, 443));
+  CHECK(request_text({"::1", true, 65535}) == request(1, 4, std::string(15, '\0') + '\x01', 65535));
+}
+
+TEST_CASE("socks: a server's answers are read, whatever it is") {
+  check(&parse_method, "\x05\x02"s, "2 2");
+  check(&parse_method, "\x05\xff"s, "2 255");
+  check(&parse_method, "HTTP/1.1 400"s, "0: it does not speak SOCKS5");
+  check(&parse_login_reply, "\x01\x00"s, "2 good");
+  check(&parse_login_reply, "\x01\x01"s, "2 bad");
+  check(&parse_login_reply, "\x05\x00"s, "0: it does not speak SOCKS5");
+  check(&parse_reply, "\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x50"s, "10 0");
+  check(&parse_reply, "\x05\x00\x00\x04"s + std::string(18, 'x'), "22 0");
+  check(&parse_reply, "\x05\x00\x00\x03\x03one\x00\x50"s, "10 0");
+  check(&parse_reply, "\x05\x05"s, "2 5");
+  check(&parse_reply, "\x05\x63\x00\x01"s, "2 99");
+  check(&parse_reply, "\x05\x00\x00\x07\x00"s, "0: its reply has an address of no known type");
+  check(&parse_reply, "\x04\x00"s, "0: it does not speak SOCKS5");
 }
 
 TEST_CASE("socks: what HTTP says of a failed CONNECT has a reply code") {
