@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tls/digest.hpp"
+
 namespace cmux::policy {
 namespace {
 
@@ -75,11 +77,7 @@ std::string basic_value(std::string_view username, std::string_view password) {
   std::string pair(username);
   pair += ':';
   pair += password;
-  std::string encoded((pair.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock() ends it with a NUL
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded.data()),
-                                   reinterpret_cast<const unsigned char*>(pair.data()), static_cast<int>(pair.size()));
-  encoded.resize(static_cast<std::size_t>(size));
-  return "Basic " + encoded;
+  return "Basic " + tls::base64(pair);
 }
 
 bool equal_secrets(std::string_view a, std::string_view b) {

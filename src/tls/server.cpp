@@ -1,10 +1,9 @@
 #include "tls/server.hpp"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "tls/digest.hpp"
 
 namespace cmux::tls {
 namespace {
@@ -97,10 +96,10 @@ int ServerContext::on_client_hello(SSL* ssl, int* alert, void* self) {
       *alert = SSL_AD_UNRECOGNIZED_NAME;
       return SSL_CLIENT_HELLO_ERROR;
     }
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    static_assert(sizeof digest <= SSL_MAX_SID_CTX_LENGTH);
-    SHA256(reinterpret_cast<const unsigned char*>(choice->host.data()), choice->host.size(), digest);
-    return SSL_set_session_id_context(ssl, digest, sizeof digest) == 1 ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+    const std::string digest = sha256(choice->host);  // a context's length is limited, a name's is longer
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(digest.data());
+    const bool set = SSL_set_session_id_context(ssl, bytes, static_cast<unsigned>(digest.size())) == 1;
+    return set ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
   } catch (...) { return SSL_CLIENT_HELLO_ERROR; }  // never through C's frames
 }
 
