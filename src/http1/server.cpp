@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "net/linger.hpp"
+
 namespace cmux::http1 {
 namespace {
 
@@ -12,7 +14,6 @@ using http::Next;
 constexpr std::uint64_t kMaxDiscard = 256 * 1024;  // of a request body that nobody wanted
 constexpr unsigned kEmptyLines = 4;                // in front of a request
 constexpr milliseconds kRest{1'000};               // between requests, after which the last one's memory is given back
-constexpr milliseconds kLinger{1'000};             // for the peer to read the last response before the socket goes
 
 class ServerConnection final : public http::Stream, public http::Drainable, private Half {
  public:
@@ -33,7 +34,10 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
       if (!more) break;
     }
     transport_->on_hang_up(nullptr, nullptr);
-    if (linger_) co_await linger();
+    if (linger_) {
+      deadline_.cancel();
+      co_await net::linger(*transport_, in_);
+    }
   }
 
   // --- http::Stream ---
@@ -281,20 +285,6 @@ class ServerConnection final : public http::Stream, public http::Drainable, priv
       co_await transport_->readable();
     }
     co_return false;
-  }
-
-  // Closing a socket that holds unread bytes resets it, and the reset may overtake the response (RFC 9112 section 9.6).
-  Task<void> linger() {
-    transport_->shutdown_write();
-    timed_out_ = false;
-    deadline_.after(kLinger);
-    for (std::uint64_t dropped = 0; dropped < 16 * kMaxDiscard;) {
-      in_.clear();
-      const bool more = co_await read_in_time();
-      if (!more) break;
-      dropped += in_.size();
-    }
-    deadline_.cancel();
   }
 
   void hung_up() {

@@ -2,13 +2,11 @@
 
 #include <utility>
 
+#include "net/linger.hpp"
 #include "socks/receive.hpp"
 
 namespace cmux::socks {
 namespace {
-
-constexpr milliseconds kLinger{1'000};         // RFC 1928 section 6 allows ten seconds
-constexpr std::size_t kMostDropped = 1 << 20;  // bytes of a client that was refused and goes on
 
 Error refused(std::uint16_t status, std::string detail) {
   return Error{Errc::malformed, Side::downstream, false, status, std::move(detail)};
@@ -100,18 +98,8 @@ std::unique_ptr<net::Transport> ServerStream::into_transport() {
   return raw_.into_transport();
 }
 
-// Closing a socket that holds unread bytes resets it, and the reset may overtake the reply.
 Task<void> ServerStream::finish() {
-  if (gone_ || tunnel_ || !answered_) co_return;
-  transport_.shutdown_write();
-  Deadline late([](void* self) { static_cast<ServerStream*>(self)->reset(Errc::timeout); }, this);
-  late.after(kLinger);
-  for (std::size_t dropped = 0; dropped < kMostDropped;) {
-    in_.clear();
-    const auto read = co_await net::read_some(transport_, in_, kLongest);
-    if (!read || *read == 0) break;
-    dropped += *read;
-  }
+  if (!gone_ && !tunnel_ && answered_) co_await net::linger(transport_, in_);
 }
 
 }  // namespace cmux::socks
