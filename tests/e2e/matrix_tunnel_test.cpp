@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "matrix.hpp"
+#include "tunnel_ends.hpp"
 
 namespace e2e {
 namespace {
@@ -65,14 +66,7 @@ TEST_CASE("matrix: each direction of a CONNECT ends on its own") {
       Near near(cell);
       Client client = open(near);
       Peer peer = upstream.accept();
-      client.send("a question");
-      client.half_close();
-      CHECK(peer.read_until("question") == "a question");
-      CHECK(peer.read_some().empty());
-      peer.send("an answer");
-      peer.close();
-      CHECK(client.read_all_until_close() == "an answer");
-      CHECK_FALSE(client.was_reset());
+      client_ends_first(client, peer);
     });
     each("a reset of the server's", [&] {
       Near near(cell);
