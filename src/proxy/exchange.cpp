@@ -133,9 +133,7 @@ void Exchange::prepare_request() {
   bool internal = false;
   for (const auto field : fields) internal = internal || field.known >= Name::x_cmux_host_override;
   if (internal) fields.remove_if([](const http::Fields::Field& field) { return field.known >= Name::x_cmux_host_override; });
-  // What the route's owner set is a token, more often than not; ours are not. Most names are told by how they begin.
-  const auto is_ours = [](std::string_view name) { return name.starts_with("X-Cmux-") && http::name_of(name) != Name::other; };
-  for (const auto& [name, value] : plan_->headers) fields.set(name, value, !is_ours(name));
+  for (const auto& [name, value, known, secret] : plan_->headers) fields.set(name, value, secret);
   request_->authority = plan_->authority;
   request_->scheme = plan_->origin.tls ? "https" : "http";
   if (!plan_->path_prefix.empty() && request_->path.starts_with('/')) request_->path.insert(0, plan_->path_prefix);
@@ -328,7 +326,8 @@ Task<void> Exchange::refuse(Refusal refusal) {
     record_->detail = refusal.detail;
   }
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
-  if (plan_) refusal.target = plan_->target.text();
+  // The request's own scheme is the destination's by now.
+  if (plan_) refusal.target = plan_->target.text(), refusal.scheme = plan_->scheme;
   co_await reply(downstream_, request_, refusal);
 }
 

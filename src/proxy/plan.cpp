@@ -20,6 +20,7 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
   const std::uint16_t port = target.port.value_or(policy::default_port(kind));
   Plan plan;
   plan.target = target;
+  plan.scheme = kind == policy::Scheme::https ? "https" : "http";
   const policy::Way way = context ? way_of(*context, target, rules) : policy::Way::direct;
   if (way == policy::Way::network && kind == policy::Scheme::https)
     return make_error(Errc::malformed,
@@ -39,7 +40,10 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
     const std::uint16_t usual = policy::default_port(destination->scheme);
     plan.own_host = host && host->host == plan.origin.host && host->port.value_or(usual) == plan.origin.port;
     plan.path_prefix = std::move(destination->path_prefix);
-    plan.headers = std::move(destination->headers);
+    for (auto& [name, value] : destination->headers) {
+      const http::Name known = http::name_of(name);
+      plan.headers.push_back({std::move(name), std::move(value), known, known < http::Name::x_cmux_host_override});
+    }
     plan.routed = true;
     plan.tunnels = destination->tunnels;
     plan.opaque = way == policy::Way::network;

@@ -17,13 +17,21 @@ enum class Connect : std::uint8_t {
   forward,  // the origin is asked for it, as for any request
 };
 
+// A field that goes with every request of a plan.
+struct PlannedField {
+  std::string name, value;
+  http::Name known;
+  bool secret;  // the route's owner set it, a token more often than not; the proxy's own say no more than the destination
+};
+
 struct Plan {
-  net::Authority target;  // that the client asked for
+  net::Authority target;             // that the client asked for
+  std::string_view scheme = "http";  // ... and how
   Connect connect = Connect::dial;
   upstream::Origin origin;
   std::string authority;  // for Host and :authority
   std::string path_prefix;
-  policy::HeaderList headers;
+  std::vector<PlannedField> headers;
   bool routed = false;        // by the context's route, not where the request said
   bool own_host = true;       // `authority` is the origin's: whoever is sent to by that gets there
   bool tunnels = false;       // takes CONNECT: a cmuxProxyOrigin

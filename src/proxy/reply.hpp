@@ -10,7 +10,8 @@ struct Refusal {
   std::uint16_t status;
   std::string_view error;  // RFC 9209 section 2.3
   std::string detail;
-  std::string target = {};  // host and port that the client asked for; empty where that is not known
+  std::string target = {};           // host and port that the client asked for; empty where that is not known
+  std::string_view scheme = "http";  // ... and how
 };
 
 // What the client is told of an error.

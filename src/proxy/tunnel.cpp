@@ -208,7 +208,7 @@ class RawTunnel final : public Active, public http::Drainable {
     head.method = "CONNECT";
     head.authority = target_.text();
     head.end = true;
-    for (const auto& [name, value] : plan_.headers) head.fields.add(name, value, http::name_of(name), true);
+    for (const auto& [name, value, known, secret] : plan_.headers) head.fields.add(name, value, known, secret);
     auto written = co_await stream.write_head(head, http::Next::end);
     if (!written) co_return written.error();
     auto answer = co_await stream.read_head();

@@ -64,6 +64,7 @@ std::string waiting_page(const Refusal& refusal, std::string_view method) {
   const std::pair<std::string_view, std::string> values[] = {
       {"method", safe ? "GET" : escaped(method)},
       {"target", target},
+      {"scheme", std::string(refusal.scheme)},
       {"headline", fmt::format("{} {}", target, is_absent(refusal.error) ? "does not answer" : "cannot be shown")},
       {"detail", escaped(refusal.detail)},
       {"advice", advice.empty() ? "" : fmt::format("<p>What to look at: {}.</p>\n", escaped(advice))},

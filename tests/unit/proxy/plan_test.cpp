@@ -47,8 +47,8 @@ TEST_CASE("loopback targets follow the route, others do not") {
   CHECK(local.tunnels);
   CHECK(local.origin.text() == "http://127.0.0.1:39379");
   const auto has = [&](std::string_view name, std::string_view value) {
-    for (const auto& [key, text] : local.headers)
-      if (key == name) return text == value;
+    for (const PlannedField& field : local.headers)
+      if (field.name == name) return field.value == value;
     return false;
   };
   CHECK(has("X-Cmux-Port-Internal", "3000"));
@@ -98,13 +98,17 @@ TEST_CASE("a host of the workspace's network goes to the cmuxProxyOrigin, which 
   CHECK(plan.routed);
   CHECK(plan.tunnels);
   CHECK(plan.opaque);
-  CHECK(plan.headers == policy::HeaderList{{"X-Cmux-Target-Internal", "api.internal:8080"},
-                                           {"X-Cmux-Host-Override", "api.internal:8080"},
-                                           {"X-Token", "t"}});
-  CHECK(plan_of("http", "API.internal").headers == policy::HeaderList{{"X-Cmux-Target-Internal", "api.internal:80"},
-                                                                      {"X-Cmux-Host-Override", "api.internal"},
-                                                                      {"X-Token", "t"}});
-  CHECK(plan_of("http", "[fd00::7]:5432").headers.front().second == "[fd00::7]:5432");
+  const auto fields_of = [](const Plan& planned) {
+    std::string out;
+    for (const auto& [name, value, known, secret] : planned.headers)
+      out += name + ": " + value + (secret ? " (secret)" : "") + "\n";
+    return out;
+  };
+  CHECK(fields_of(plan) ==
+        "X-Cmux-Target-Internal: api.internal:8080\nX-Cmux-Host-Override: api.internal:8080\nX-Token: t (secret)\n");
+  CHECK(fields_of(plan_of("http", "API.internal")) ==
+        "X-Cmux-Target-Internal: api.internal:80\nX-Cmux-Host-Override: api.internal\nX-Token: t (secret)\n");
+  CHECK(plan_of("http", "[fd00::7]:5432").headers.front().value == "[fd00::7]:5432");
   // The machine would speak plain HTTP to it.
   CHECK(make_plan(&routed, "https", target("api.internal"), "api.internal", rules).has_error());
   CHECK_FALSE(plan_of("http", "a.cmux.app").routed);  // a cmux domain's names are never rewritten

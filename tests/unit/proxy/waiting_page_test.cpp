@@ -68,6 +68,9 @@ TEST_CASE("the page that waits says what, where and what to do, and marks nothin
   CHECK(contains(page, "connect to &lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;{{script}}&quot;"));
   CHECK(contains(page, "is the workspace running"));
   CHECK(contains(page, "502 Bad Gateway"));
+  CHECK(contains(page, "cmuxproxy probe http://localhost:3000/"));
+  CHECK(
+      contains(waiting_page({502, "connection_refused", "", "localhost:3443", "https"}, "GET"), "probe https://localhost:3443/"));
   CHECK(contains(page, "http-equiv=\"refresh\""));
   CHECK(contains(page, "data-method=\"GET\""));
   CHECK_FALSE(contains(page, "<script>alert"));
