@@ -88,3 +88,27 @@ test('a form that could not be sent is not sent again by itself', { timeout: 60_
   assert.equal(await page.textContent('#again'), 'Send it again');
   await alpha.close();
 });
+
+test('a page that fails although the workspace answers is not loaded for ever', { timeout: 60_000 }, async () => {
+  const { browser, proxy, workspace } = worlds.get(false);
+  let broken = true;
+  workspace.serve('broken', 3000, {
+    request(request, response) {
+      if (request.url === '/' && broken) return request.socket.destroy();
+      response.writeHead(request.url === '/' ? 200 : 404, { 'content-type': 'text/html' }).end('<p id="text">mended</p>');
+    },
+  });
+  const tab = await view(browser, await proxy.context('broken', '--dedicated-port'));
+  const page = await openPage(tab);
+  // As after seven loads, which take a minute.
+  await page.addInitScript(() => {
+    if (!sessionStorage.getItem('cmuxproxy-waiting'))
+      sessionStorage.setItem('cmuxproxy-waiting', JSON.stringify({ url: location.href, at: Date.now(), pause: 10, loads: 7 }));
+  });
+  assert.equal((await page.goto('http://localhost:3000/')).status(), 502);
+  await page.waitForFunction(() => document.querySelector('#state')?.textContent.includes('still fails, 8 times'));
+  broken = false;
+  await page.click('#again');
+  await page.waitForFunction(() => document.querySelector('#text')?.textContent === 'mended');
+  await tab.close();
+});
