@@ -133,4 +133,7 @@ std::unique_ptr<net::Transport> make_stream_transport(Stream& stream);
 
 nghttp2_data_provider body_provider();
 
+// Of a request whose body is over the limit of so many bytes: 413.
+Error body_too_large(std::uint64_t most);
+
 }  // namespace cmux::http2

@@ -221,7 +221,7 @@ const std::vector<Bound> kBounds{
      Unit::bytes,
      "it is not sent again",
      {"upstream: a body that was too long to be kept is not sent again"}},
-    {"interim responses that nobody has read", "http2/stream.cpp: kMostHeads", Unit::count, "502", {}},
+    {"interim responses that nobody has read", "http2/stream_session.cpp: kMostHeads", Unit::count, "502", {}},
     {"a name's addresses are kept", "net/resolver.cpp: kGoodFor", Unit::s, "the system is asked again", {}},
     {"names that are kept", "net/resolver.cpp: kMostCached", Unit::count, "all are forgotten", {}},
     {"look-ups at work", "net/lookup.hpp: threads", Unit::count, "others wait", {}},
