@@ -87,8 +87,7 @@ std::string made_page() {
     }
     std::string tests;
     for (const std::string& test : bound.tests) tests += fmt::format("{}`{}`", tests.empty() ? "" : ", ", test);
-    out += fmt::format("| {} | `{}` | {} | {} | {} |\n", bound.what, bound.place, value_of(bound), bound.edge,
-                       tests.empty() ? "none yet" : tests);
+    out += fmt::format("| {} | `{}` | {} | {} | {} |\n", bound.what, bound.place, value_of(bound), bound.edge, tests);
   }
   return out;
 }
