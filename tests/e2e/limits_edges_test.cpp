@@ -56,6 +56,32 @@ TEST_CASE("limits: bytes that may become a request line are waited for, and then
   CHECK(slow.read_exactly(2) == "GE");  // of the far side's echo, which is raw
 }
 
+TEST_CASE("limits: a workspace that is being started again is waited for, whatever the method, for --refused-timeout") {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  sockaddr* const where = reinterpret_cast<sockaddr*>(&address);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(bind(fd, where, size) == 0);  // it refuses who connects until it listens
+  REQUIRE(getsockname(fd, where, &size) == 0);
+  const std::string url = fmt::format("http://127.0.0.1:{}/", ntohs(address.sin_port));
+  const auto open = [](const Proxy& proxy) {
+    return number_in(proxy.api("GET", "/v1/status").json().at("requests").as_object(), "open");
+  };
+  Proxy hasty({"--refused-timeout", "0"}), patient({"--refused-timeout", "30s"});
+  CHECK(hasty.get(hasty.context(), url).status == 502);
+  Client client = patient.connect();
+  client.send(request_text("POST", url, patient.context(), "", "once"));
+  REQUIRE(eventually([&] { return open(patient) == 1; }));
+  REQUIRE(listen(fd, 8) == 0);
+  Peer peer(accept4(fd, nullptr, nullptr, SOCK_CLOEXEC));
+  CHECK(peer.read_until("once").starts_with("POST / HTTP/1.1\r\n"));
+  peer.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  CHECK(client.read_response().status == 200);
+  ::close(fd);
+}
+
 TEST_CASE("limits: an upstream has --tls-timeout to shake hands") {
   Upstream upstream;
   Setup setup({"--tls-timeout", "300ms", "--resolve", fmt::format("*.late.test=127.0.0.1:{}", upstream.port())});
