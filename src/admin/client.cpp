@@ -15,8 +15,6 @@ namespace {
 namespace json = boost::json;
 namespace http = boost::beast::http;
 
-constexpr std::size_t kMostBody = 256 * 1024 * 1024;  // a list of as many contexts as there may be
-
 using Request = http::request<http::string_body>;
 using Response = HttpResponse<HttpSocket>;
 
@@ -36,24 +34,24 @@ Request make_request(const InstanceRecord& instance, const std::string& method, 
   return request;
 }
 
-Task<Result<std::string>> read_text(Response& response) {
+Task<Result<std::string>> read_text(Response& response, std::size_t most) {
   std::string text;
   while (true) {
     auto piece = co_await response.read_body();
     if (!piece) co_return piece.error();
     if (piece->empty()) co_return std::move(text);
-    if (text.size() + piece->size() > kMostBody) co_return make_error(Errc::too_large, "the answer is too large");
+    if (text.size() + piece->size() > most) co_return make_error(Errc::too_large, "the answer is too large");
     text += *piece;
   }
 }
 
-Task<Result<Answer>> read_answer(Response& response) {
+Task<Result<Answer>> read_answer(Response& response, std::size_t most_body) {
   auto head = co_await response.read_head();
   if (!head) co_return head.error();
   Answer answer;
   answer.status = response.head().result_int();
   const bool is_json = response.field(http::field::content_type).find("json") != std::string_view::npos;
-  auto text = co_await read_text(response);
+  auto text = co_await read_text(response, most_body);
   if (!text) co_return text.error();
   if (text->empty()) co_return std::move(answer);
   if (!is_json) {
@@ -77,7 +75,7 @@ std::string Answer::problem() const {
 
 Task<Result<Answer>> Client::ask(std::string method, std::string path, std::optional<json::value> body) const {
   HttpSocket socket(Loop::current().context());
-  auto connected = co_await connect_to(socket, instance_.admin, kTimeout);
+  auto connected = co_await connect_to(socket, instance_.admin, timeout_);
   if (!connected) co_return connected.error();
   Request request = make_request(instance_, method, path);
   if (body) {
@@ -89,7 +87,7 @@ Task<Result<Answer>> Client::ask(std::string method, std::string path, std::opti
   if (failed) co_return to_error(failed, "write");
   boost::beast::flat_buffer buffer;
   Response response(socket, buffer);
-  co_return co_await read_answer(response);
+  co_return co_await read_answer(response, most_body_);
 }
 
 Result<Answer> Client::call(std::string method, std::string path, std::optional<json::value> body) const {

@@ -23,9 +23,11 @@ struct Answer {
 
 class Client {
  public:
-  static constexpr milliseconds kTimeout{10'000};  // for a whole call, and for an EventStream to open
+  static constexpr milliseconds kTimeout{10'000};              // for a whole call, and for an EventStream to open
+  static constexpr std::size_t kMostBody = 256 * 1024 * 1024;  // a list of as many contexts as there may be
 
-  explicit Client(InstanceRecord instance) : instance_(std::move(instance)) {}
+  explicit Client(InstanceRecord instance, milliseconds timeout = kTimeout, std::size_t most_body = kMostBody)
+      : instance_(std::move(instance)), timeout_(timeout), most_body_(most_body) {}
   const InstanceRecord& instance() const { return instance_; }
 
   // Errors: the instance cannot be reached or does not speak the API.
@@ -35,6 +37,8 @@ class Client {
 
  private:
   InstanceRecord instance_;
+  milliseconds timeout_;
+  std::size_t most_body_;
 };
 
 // An open GET /v1/events. Runs on the loop on which it was made.

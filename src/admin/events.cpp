@@ -41,8 +41,8 @@ class EventSubscription::Gone final : public http::Abortable {
   EventSubscription& subscription_;
 };
 
-EventSubscription::EventSubscription(EventHub& hub, EventFilter filter, http::Stream& stream)
-    : hub_(hub), filter_(std::move(filter)), stream_(stream) {
+EventSubscription::EventSubscription(EventHub& hub, EventFilter filter, http::Stream& stream, milliseconds ping)
+    : hub_(hub), filter_(std::move(filter)), stream_(stream), ping_time_(ping) {
   hub_.subscriptions_.insert(this);
   if (hub_.subscriptions_.size() == 1) hub_.observe_(true);
 }
@@ -95,7 +95,7 @@ Task<void> EventSubscription::run() {
   head.fields.add("Cache-Control", "no-store");
   stream_.close_after();
   stream_.cancel_on_abort(&gone);
-  deadline_.after(kPing);
+  deadline_.after(ping_time_);
   writing_ = true;
   auto written = co_await stream_.write_head(head, http::Next::later);
   writing_ = false;
@@ -106,7 +106,7 @@ Task<void> EventSubscription::run() {
     }
     if (closed_ || gone_) break;
     const std::string chunk = next_chunk();
-    deadline_.after(kPing);
+    deadline_.after(ping_time_);
     writing_ = true;
     written = co_await stream_.write_body(chunk, http::Next::later);
     writing_ = false;

@@ -51,7 +51,7 @@ class EventSubscription {
   static constexpr std::size_t kMostQueued = 1000, kMostBytes = 1024 * 1024;
   static constexpr milliseconds kPing{15'000};
 
-  EventSubscription(EventHub& hub, EventFilter filter, http::Stream& stream);
+  EventSubscription(EventHub& hub, EventFilter filter, http::Stream& stream, milliseconds ping = kPing);
   ~EventSubscription();
   EventSubscription(const EventSubscription&) = delete;
 
@@ -70,6 +70,7 @@ class EventSubscription {
   EventHub& hub_;
   EventFilter filter_;
   http::Stream& stream_;
+  const milliseconds ping_time_;
   std::deque<std::shared_ptr<const std::string>> queue_;  // shared by all that listen
   std::size_t queued_bytes_ = 0;
   std::uint64_t lost_ = 0;  // since the queue was full

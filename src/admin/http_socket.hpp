@@ -35,6 +35,7 @@ template <class Stream>
 class HttpResponse {
  public:
   static constexpr std::uint32_t kMostHeader = 1024 * 1024 + 16 * 1024;  // serve's largest --max-header, and what it adds
+  static constexpr std::size_t kMostField = 65'000;                      // of one of its lines
 
   // `buffer` keeps what comes behind the response, for the next one.
   HttpResponse(Stream& stream, boost::beast::flat_buffer& buffer) : stream_(stream), buffer_(buffer) {
@@ -79,9 +80,18 @@ class HttpResponse {
   bool keeps_alive() const { return parser_->is_done() && parser_->keep_alive() && buffer_.size() == 0; }
 
  private:
+  // Beast throws where a field is longer than it can hold.
+  class Parser final : public boost::beast::http::response_parser<boost::beast::http::buffer_body> {
+    void on_field_impl(boost::beast::http::field name, boost::beast::string_view text, boost::beast::string_view value,
+                       boost::beast::error_code& failed) override {
+      if (text.size() + value.size() > kMostField) failed = boost::beast::http::error::header_limit;
+      else this->get().insert(name, text, value);
+    }
+  };
+
   Stream& stream_;
   boost::beast::flat_buffer& buffer_;
-  std::optional<boost::beast::http::response_parser<boost::beast::http::buffer_body>> parser_;
+  std::optional<Parser> parser_;
   std::array<char, 16 * 1024> piece_;
 };
 

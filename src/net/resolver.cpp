@@ -6,12 +6,6 @@
 #include <fmt/format.h>
 
 namespace cmux::net {
-namespace {
-
-constexpr std::chrono::seconds kGoodFor{10};
-constexpr std::size_t kMostCached = 1024;
-
-}  // namespace
 
 Result<Override> parse_override(std::string_view text) {
   const auto bad = [&](std::string_view why) {
@@ -64,7 +58,8 @@ struct Resolver::Lookup {
   std::set<std::string> clients;  // in whose queues it stands
 };
 
-Resolver::Resolver(std::vector<Override> overrides, Lookups* lookups) : overrides_(std::move(overrides)), lookups_(lookups) {}
+Resolver::Resolver(std::vector<Override> overrides, Lookups* lookups, CacheLimits limits)
+    : overrides_(std::move(overrides)), lookups_(lookups), limits_(limits) {}
 Resolver::~Resolver() { *self_ = nullptr; }
 
 Result<Resolver::Lookup*> Resolver::look_up(const std::string& host, const std::string& client) {
@@ -104,8 +99,8 @@ void Resolver::answered(const std::string& host, Lookups::Answer answer) {
 }
 
 void Resolver::keep(const std::string& host, const std::vector<Endpoint>& endpoints) {
-  if (cache_.size() >= kMostCached) cache_.clear();
-  cache_[host] = {endpoints, Loop::current().now() + kGoodFor};
+  if (cache_.size() >= limits_.names) cache_.clear();
+  cache_[host] = {endpoints, Loop::current().now() + limits_.good_for};
 }
 
 const Override* Resolver::override_of(std::string_view host) const {

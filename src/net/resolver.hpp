@@ -20,9 +20,15 @@ struct Override {
 Result<Override> parse_override(std::string_view text);
 bool matches_glob(std::string_view pattern, std::string_view text);
 
+// How long addresses are kept, and of how many names; then all are forgotten.
+struct CacheLimits {
+  milliseconds good_for{10'000};
+  std::size_t names = 1024;
+};
+
 class Resolver {
  public:
-  explicit Resolver(std::vector<Override> overrides = {}, Lookups* lookups = nullptr);
+  explicit Resolver(std::vector<Override> overrides = {}, Lookups* lookups = nullptr, CacheLimits limits = {});
   ~Resolver();
 
   // All addresses in the order to try them (RFC 8305 section 4: families in turn). Never empty on success. `host` is normalised.
@@ -49,6 +55,7 @@ class Resolver {
 
   std::vector<Override> overrides_;
   Lookups* lookups_;  // null: the process's, once it is needed
+  const CacheLimits limits_;
   std::map<std::string, Cached, std::less<>> cache_;
   std::map<std::string, std::unique_ptr<Lookup>, std::less<>> running_;
   bool cancelled_ = false;

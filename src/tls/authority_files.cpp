@@ -20,7 +20,6 @@ namespace cmux::tls {
 namespace {
 
 constexpr std::size_t kMostBytes = 64 * 1024;  // a certificate has about one
-constexpr std::chrono::seconds kMostWait{10};  // making a CA takes some milliseconds
 constexpr mode_t kOthersUse = 0077, kOthersWrite = 0022;
 
 struct Descriptor {
@@ -112,7 +111,7 @@ Result<void> move_file(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-Result<AuthorityFiles> AuthorityFiles::lock(const std::string& directory) {
+Result<AuthorityFiles> AuthorityFiles::lock(const std::string& directory, std::chrono::milliseconds wait) {
   if (auto made = make_directory(directory); !made) return made.error();
   AuthorityFiles files(directory);
   const std::string& path = files.paths_.lock;
@@ -125,7 +124,7 @@ Result<AuthorityFiles> AuthorityFiles::lock(const std::string& directory) {
   const auto start = std::chrono::steady_clock::now();
   while (flock(files.lock_, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK && errno != EINTR) return failed(errno, "cannot lock", path);
-    if (std::chrono::steady_clock::now() - start > kMostWait)
+    if (std::chrono::steady_clock::now() - start > wait)
       return make_error(Errc::system, fmt::format("another process holds {} and does not let go of it", path));
     std::this_thread::sleep_for(std::chrono::milliseconds(10));  // style: before any loop runs; flock(2) has no time limit
   }

@@ -2,6 +2,7 @@
 // start-up and for the command line. Knows paths, modes and owners, and nothing of certificates.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,9 +25,11 @@ struct AuthorityPaths {
 // The CA's directory for as long as this lives. Other processes wait.
 class AuthorityFiles {
  public:
+  static constexpr std::chrono::milliseconds kMostWait{10'000};  // making a CA takes some milliseconds
+
   // Makes the directory (0700) where it is missing, and waits for whoever has it. Refuses one that others may write to and that
   // cannot be changed: they could put a CA of their own there.
-  static Result<AuthorityFiles> lock(const std::string& directory);
+  static Result<AuthorityFiles> lock(const std::string& directory, std::chrono::milliseconds wait = kMostWait);
   AuthorityFiles(AuthorityFiles&& other) noexcept;
   ~AuthorityFiles();
 

@@ -1,6 +1,10 @@
 // Every row of the table of HTTP/1, in every role in which the proxy speaks it. One proxy and one origin; a role keeps its
 // connection from row to row as long as it stands.
 #include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <sstream>
 
 #include "h1_origin.hpp"
 #include "h1_table.hpp"
@@ -53,6 +57,12 @@ const std::vector<Role>& roles() {
        [](const Stage& s) { return s.secured(tunnel(s.proxy, s.context, "localhost:3000"), "localhost"); }, localhost},
   };
   return all;
+}
+
+void add_all(h1::Requests& rows) {
+  for (const auto add :
+       {h1::add_request_lines, h1::add_hosts, h1::add_fields, h1::add_framing, h1::add_chunks, h1::add_smuggling})
+    add(rows);
 }
 
 void replace_all(std::string& text, std::string_view what, std::string_view by) {
@@ -183,11 +193,39 @@ void check_all(Stage& stage, const std::vector<Row>& rows, const std::function<b
 
 }  // namespace
 
+// docs/conformance.md names rows in quotes, where "…" stands for anything.
+TEST_CASE("h1 table: docs/conformance.md names rows that exist") {
+  h1::Requests requests;
+  add_all(requests);
+  h1::Responses responses;
+  h1::add_responses(responses);
+  Strings names;
+  for (const RequestRow& row : requests) names.push_back(row.name);
+  for (const ResponseRow& row : responses) names.push_back(row.name);
+  std::istringstream page(read_file(source("docs/conformance.md")));
+  std::size_t named = 0;
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("| ") || line.find("h1 table") == std::string::npos) continue;
+    INFO(line);
+    for (std::size_t open = line.find('"'); open != std::string::npos; ++named) {
+      const std::size_t close = line.find('"', open + 1);
+      REQUIRE(close != std::string::npos);
+      std::string pattern = line.substr(open + 1, close - open - 1);
+      INFO(pattern);
+      replace_all(pattern, "\\", "\\\\");
+      for (const char* const special : {"[", "]", "?", "*"}) replace_all(pattern, special, std::string("\\") + special);
+      replace_all(pattern, "…", "*");
+      CHECK(std::any_of(names.begin(), names.end(),
+                        [&](const std::string& name) { return fnmatch(pattern.c_str(), name.c_str(), 0) == 0; }));
+      open = line.find('"', close + 1);
+    }
+  }
+  CHECK(named > 60);
+}
+
 TEST_CASE("h1 table: requests, in every role") {
   h1::Requests rows;
-  for (const auto add :
-       {h1::add_request_lines, h1::add_hosts, h1::add_fields, h1::add_framing, h1::add_chunks, h1::add_smuggling})
-    add(rows);
+  add_all(rows);
   CHECK(rows.size() > 1200);
   Stage stage;
   check_all<RequestRow>(stage, rows, belongs);

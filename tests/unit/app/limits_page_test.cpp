@@ -1,6 +1,6 @@
-// docs/limits.md is made from the table in limits_table.cpp, with the values that the sources and the settings have: change one,
-// and this test says so; with CMUX_UPDATE_DOCS=1 in the environment it writes the page anew. Every setting that is a limit or a
-// time, and every constant that is called kMost…, kMax… or kLongest…, has a row there, or a reason why not.
+// docs/limits.md is made from the table in limits_table_*.cpp, with the values that the sources and the settings have: change
+// one, and this test says so; with CMUX_UPDATE_DOCS=1 in the environment it writes the page anew. Every setting that is a limit
+// or a time, and every constant that is called kMost…, kMax… or kLongest…, has a row there, or a reason why not.
 #include <catch2/catch.hpp>
 
 #include <fmt/format.h>
@@ -53,6 +53,12 @@ std::string shown(std::uint64_t value, Unit unit) {
   return fmt::format("{}", value);
 }
 
+std::vector<Bound> all_bounds() {
+  std::vector<Bound> out = kTrafficBounds;
+  out.insert(out.end(), kInstanceBounds.begin(), kInstanceBounds.end());
+  return out;
+}
+
 std::string value_of(const Bound& bound) {
   if (bound.place.starts_with("--")) {
     for (const cmux::app::Row& row : cmux::app::setting_rows()) {
@@ -80,22 +86,21 @@ std::string made_page() {
       "tests that go to the edge. This page is made from the table in `tests/unit/app/limits_page_test.cpp`, which holds it "
       "against the\n"
       "program.\n";
-  for (const Bound& bound : kBounds) {
+  for (const Bound& bound : all_bounds()) {
     if (bound.place.empty()) {
       out += fmt::format("\n## {}\n\n| limit | set by | is | at its edge | tests |\n|---|---|---|---|---|\n", bound.what);
       continue;
     }
     std::string tests;
     for (const std::string& test : bound.tests) tests += fmt::format("{}`{}`", tests.empty() ? "" : ", ", test);
-    out += fmt::format("| {} | `{}` | {} | {} | {} |\n", bound.what, bound.place, value_of(bound), bound.edge,
-                       tests.empty() ? "none yet" : tests);
+    out += fmt::format("| {} | `{}` | {} | {} | {} |\n", bound.what, bound.place, value_of(bound), bound.edge, tests);
   }
   return out;
 }
 
 std::set<std::string> places() {
   std::set<std::string> out;
-  for (const Bound& bound : kBounds)
+  for (const Bound& bound : all_bounds())
     if (!bound.place.empty()) {
       INFO(bound.place);
       CHECK(out.insert(bound.place).second);

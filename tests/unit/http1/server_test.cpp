@@ -15,7 +15,7 @@ class Echo final : public http::Handler {
  public:
   std::vector<std::string> seen;
   std::string errors;
-  Event asked;
+  Event asked, may_answer;  // "/slow"
 
   Task<void> serve(http::Stream& stream) override {
     auto head = co_await stream.read_head();
@@ -37,6 +37,19 @@ class Echo final : public http::Handler {
       answer.content_length = 0, answer.end = true;
       co_await stream.write_head(answer, http::Next::end);
       co_return;
+    }
+    if (request.path == "/slow") {  // answers once its client has half-closed, unless it is cancelled first
+      struct Wait final : http::Abortable {
+        explicit Wait(Event& event) : over(event) {}
+        void reset(Errc) noexcept override { cancelled = true, over.set(); }
+        Event& over;
+        bool cancelled = false;
+      } wait(may_answer);
+      stream.cancel_on_abort(&wait);
+      co_await may_answer;
+      stream.cancel_on_abort(nullptr);
+      if (wait.cancelled) errors += "cancelled ";
+      if (wait.cancelled) co_return stream.reset(Errc::cancelled);
     }
     if (request.path == "/tunnel" || request.is_connect()) {
       answer.tunnel = true;
@@ -93,6 +106,21 @@ struct World {
     return got;
   }
 };
+
+// Half-closes behind its request, and lets it be answered while that is known.
+Task<void> finish_writing(World& world) {
+  Scope scope;
+  scope.spawn(serve(std::move(world.pair.far), world.echo, "http", world.options, world.open));
+  co_await net::send(*world.pair.near, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+  co_await world.echo.asked;
+  world.pair.near->shutdown_write();
+  if (world.options.abort_grace > milliseconds(1'000)) {
+    co_await sleep_for(milliseconds(20));
+    world.echo.may_answer.set();
+  }
+  co_await net::read_to_end(*world.pair.near, world.got);
+  co_await scope.join();
+}
 
 std::string answer(std::string_view body, std::string_view more = "") {
   return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(more) + "\r\n" +
@@ -350,4 +378,19 @@ TEST_CASE("a drained connection ends when it is idle") {
     run(busy.loop, Steps::busy(busy));
     CHECK(busy.got == answer("/1x", kClose));
   }
+}
+
+TEST_CASE("a client that has half-closed gets its answer within a time, and is given up behind it") {
+  {
+    World patient;
+    patient.options.abort_grace = milliseconds(30'000);
+    run(patient.loop, finish_writing(patient));
+    CHECK(patient.got == answer("/slow"));
+    CHECK(patient.echo.errors.empty());
+  }
+  World brief;
+  brief.options.abort_grace = milliseconds(20);
+  run(brief.loop, finish_writing(brief));
+  CHECK(brief.got.empty());
+  CHECK(brief.echo.errors == "cancelled ");
 }

@@ -1,4 +1,6 @@
 // A client's and a server's connection, each the other's peer.
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
 #include "http2/client.hpp"
@@ -24,6 +26,7 @@ class Site final : public http::Handler {
   Event hanging;
   std::string errors;
   unsigned served = 0;
+  bool said_interim = false;  // all of them
 
   // Until the client gives up.
   struct Leaver final : http::Abortable {
@@ -76,11 +79,19 @@ class Site final : public http::Handler {
       co_await stream.write_head(answer, Next::end);
       co_return;
     }
-    if (request.path == "/interim") {
+    if (request.path.starts_with("/interim")) {
       Head interim;
       interim.status = 103;
-      co_await stream.write_head(interim, Next::later);
-      co_await stream.write_head(interim, Next::later);
+      for (unsigned long left = std::stoul(request.path.substr(8)); left > 0; --left)
+        co_await stream.write_head(interim, Next::later);
+      said_interim = true;
+    }
+    if (request.path == "/drop") {
+      for (bool more = true; more;) {
+        auto body = co_await stream.read_body();
+        more = body && !body->end;
+      }
+      co_return;
     }
     co_await stream.write_head(answer, Next::soon);
     if (request.end) {
@@ -166,7 +177,7 @@ Task<void> fill_tunnel(World& world, Result<void>& outcome) {
 TEST_CASE("http2 connection: requests, interim responses, bodies, trailers") {
   World world;
   CHECK(asked(world, request_head("GET", "/", true)) == "200 hello+x-end; ");
-  CHECK(asked(world, request_head("GET", "/interim", true)) == "103 103 200 hello+x-end; ");
+  CHECK(asked(world, request_head("GET", "/interim2", true)) == "103 103 200 hello+x-end; ");
   CHECK(asked(world, request_head("POST", "/", false), "a body") == "200 a body; ");
   CHECK(world.connection->settled());
   CHECK(world.connection->extended_connect());
@@ -301,4 +312,66 @@ TEST_CASE("http2 connection: a body of known length that stops is ended") {
   World world({}, client);
   CHECK(asked(world, request_head("GET", "/stall", true)) == "200 halfcut; ");
   CHECK(asked(world, request_head("GET", "/", true)) == "200 hello+x-end; ");
+}
+
+namespace {
+
+// Reads the response only when everything that it begins with has arrived: behind it comes another's.
+Task<void> read_late(World& world, std::string path, std::string& log) {
+  auto stream = world.connection->open();
+  Head head = request_head("GET", std::move(path), true), other = request_head("GET", "/", true);
+  co_await stream->write_head(head, Next::end);
+  while (!world.site.said_interim) co_await Yield{};
+  std::string ignored;
+  co_await ask(world, std::move(other), {}, ignored);
+  unsigned interim = 0;
+  while (true) {
+    auto answer = co_await stream->read_head();
+    log = answer ? fmt::format("{} and {}", interim, (*answer)->status) : answer.error().detail;
+    if (!answer || !(*answer)->is_interim()) co_return;
+    ++interim;
+  }
+}
+
+// How much more than at first each stream's peer may send, once all of them have read as fast as they were sent to.
+Task<void> widen(World& world, std::size_t streams, std::int64_t& sum, std::int64_t& most) {
+  std::vector<std::unique_ptr<Stream>> open;
+  const std::string piece(64 * 1024, 'x');
+  for (std::size_t i = 0; i < streams; ++i) {
+    open.push_back(world.connection->open());
+    Head head = request_head("POST", "/drop", false);
+    co_await open.back()->write_head(head, Next::later);
+    for (int pieces = 0; pieces < 48; ++pieces) co_await open.back()->write_body(piece, Next::later, nullptr);
+  }
+  sum = most = 0;
+  for (std::size_t i = 0; i < streams; ++i) {
+    const std::int64_t grown =
+        nghttp2_session_get_stream_remote_window_size(world.connection->session().get(), static_cast<std::int32_t>(2 * i + 1)) -
+        world.server_options.stream_window;
+    sum += grown, most = std::max(most, grown);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("http2 connection: interim responses that nobody has read are kept up to their bound") {
+  std::string log;
+  {
+    World world;
+    run(world.loop, read_late(world, "/interim64", log));
+    CHECK(log == "64 and 200");
+  }
+  World world;
+  run(world.loop, read_late(world, "/interim65", log));
+  CHECK(log == "too many interim responses at once");
+}
+
+TEST_CASE("http2 connection: windows grow for readers that keep up, all together up to a bound") {
+  std::int64_t sum = 0, most = 0;
+  World world;
+  run(world.loop, widen(world, 40, sum, most));
+  CAPTURE(sum, most);
+  CHECK(most > world.server_options.most_window / 2);
+  CHECK(sum <= 32 * 1024 * 1024);
+  CHECK(sum > 24 * 1024 * 1024);
 }

@@ -1,5 +1,6 @@
 #include "net/listener.hpp"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -51,6 +52,29 @@ Task<void> accept_from(Listener& listener, Accepted& accepted, std::vector<Resul
   co_await scope.join();
 }
 
+// How many of the connections that wait are taken before others have a turn.
+Task<void> most_a_turn(Listener& listener, std::size_t waiting, std::size_t& most) {
+  std::vector<Socket> clients, taken;
+  std::size_t now = 0;
+  for (std::size_t i = 0; i < waiting; ++i) {
+    const Endpoint& there = listener.endpoint();
+    clients.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(connect(clients.back().get(), reinterpret_cast<const sockaddr*>(&there.storage), there.size) == 0);
+  }
+  Scope scope;
+  std::function<void(Socket)> take = [&](Socket socket) {
+    taken.push_back(std::move(socket));
+    most = std::max(most, ++now);
+  };
+  scope.spawn(listener.run(std::move(take)));
+  while (taken.size() < waiting) {
+    now = 0;
+    co_await Yield{};
+  }
+  listener.close();
+  co_await scope.join();
+}
+
 Task<void> try_dial(Endpoint endpoint, bool& connected) {
   auto client = co_await dial(endpoint, milliseconds(5'000));
   connected = client.has_value();
@@ -79,6 +103,15 @@ TEST_CASE("a listener accepts until it is closed") {
   bool connected = true;
   run(loop, try_dial(listener->endpoint(), connected));
   CHECK_FALSE(connected);
+}
+
+TEST_CASE("a flood of connections does not hold up those that are there: a few are accepted a turn") {
+  Loop loop;
+  auto listener = *Listener::bind(*Endpoint::from_ip("127.0.0.1", 0));
+  std::size_t most = 0;
+  run(loop, most_a_turn(*listener, 200, most));
+  CHECK(most > 0);
+  CHECK(most <= 16);
 }
 
 TEST_CASE("close ends a listener that waits") {

@@ -108,6 +108,17 @@ Task<void> cancel_two(World& world, std::string& first, std::string& second) {
   co_await scope.join();
 }
 
+Task<void> ask_each(Resolver& resolver, std::vector<std::string> names, std::string& out) {
+  for (std::string& name : names) co_await ask(resolver, std::move(name), "a", milliseconds(0), out);
+}
+
+Task<void> ask_until_times(World& world, Resolver& resolver, std::size_t times, std::string& out) {
+  while (world.system.times("quick") < times) {
+    co_await ask(resolver, "quick", "a", milliseconds(0), out);
+    co_await sleep_for(milliseconds(1));
+  }
+}
+
 Task<void> wait_twice(World& world, std::string& first, std::string& second) {
   co_await ask(world.resolver, "slow", "a", milliseconds(20), first);
   world.system.answer();
@@ -181,4 +192,40 @@ TEST_CASE("what was given up before its turn is never asked") {
   run(world.loop, ask(world.resolver, "quick", "a", milliseconds(0), out));
   CHECK(out == "192.0.2.1:80");
   CHECK(world.system.times("waiting") == 0);
+}
+
+TEST_CASE("addresses are kept for their time, and then asked for again") {
+  World world;
+  std::string out;
+  Resolver brief({}, &world.lookups, {milliseconds(1), 1'024});
+  run(world.loop, ask_each(world.resolver, {"quick", "quick"}, out));
+  CHECK(world.system.times("quick") == 1);
+  run(world.loop, ask_until_times(world, brief, 3, out));
+  CHECK(out == "192.0.2.1:80");
+}
+
+TEST_CASE("addresses of so many names are kept, and with one more all are forgotten") {
+  World world;
+  std::string out;
+  Resolver resolver({}, &world.lookups, {milliseconds(600'000), 3});
+  run(world.loop, ask_each(resolver, {"a", "b", "c", "a", "b", "c"}, out));
+  CHECK((world.system.times("a") == 1 && world.system.times("b") == 1 && world.system.times("c") == 1));
+  run(world.loop, ask_each(resolver, {"d", "a", "d"}, out));
+  CHECK(world.system.times("d") == 1);
+  CHECK(world.system.times("a") == 2);
+}
+
+TEST_CASE("so many look-ups are at work, and the next begins when one has ended") {
+  World world;
+  for (int client = 0; client < 4; ++client)
+    for (int i = 0; i < 2; ++i) {
+      std::string name = "slow" + std::to_string(client * 2 + i);
+      REQUIRE(world.add(name, std::to_string(client)).has_value());
+    }
+  world.system.await_begun(8);
+  REQUIRE(world.add("quick", "another").has_value());
+  CHECK(world.system.times("quick") == 0);
+  world.system.answer();
+  world.system.await_begun(9);
+  CHECK(world.system.times("quick") == 1);
 }

@@ -236,3 +236,14 @@ TEST_CASE("a context's time follows the wall clock, however it jumps") {
   loop.stop();
   loop.run();
 }
+
+TEST_CASE("contexts: there are so many, and one more when one has gone") {
+  World world;
+  for (std::size_t i = 1; i < ContextStore::kMost; ++i) REQUIRE(world.store.create({}).has_value());
+  const ContextPtr last = world.make();
+  const auto refused = world.store.create({});
+  REQUIRE(refused.has_error());
+  CHECK(refused.error().code == Errc::limit);
+  CHECK(world.store.release(last->id, "test"));
+  CHECK(world.store.create({}).has_value());
+}

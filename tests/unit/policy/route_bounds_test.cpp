@@ -5,6 +5,7 @@
 #include <random>
 
 #include "policy/context.hpp"
+#include "policy/hosts.hpp"
 #include "policy/route_url.hpp"
 
 using namespace cmux;
@@ -112,4 +113,12 @@ TEST_CASE("route: hostile texts in the place of URLs are refused") {
     for (auto left = random() % 12; left > 0; --left) text += kLetters[random() % kLetters.size()];
     feed(text);
   }
+}
+
+TEST_CASE("route: hosts are bounded in number") {
+  Route route = plain();
+  for (std::size_t i = 0; i < kMostHosts; ++i) route.hosts.push_back(fmt::format("h{}.internal", i));
+  CHECK(refusal(route) == "(accepted)");
+  route.hosts.emplace_back("more.internal");
+  CHECK_THAT(refusal(route), StartsWith("hosts: "));
 }
