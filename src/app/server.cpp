@@ -11,6 +11,7 @@
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
 #include "app/doors.hpp"
+#include "app/hand_over.hpp"
 #include "app/hide_memory.hpp"
 #include "app/metrics.hpp"
 #include "app/proxy_options.hpp"
@@ -73,8 +74,11 @@ class Server final : public admin::Instance {
     if (stopping_) return make_error(Errc::limit, "the instance is stopping");
     auto bound = doors_->bind(request);
     if (!bound) return bound.error();
+    auto coming = HandOver::connect(request.transparent);
+    if (!coming) return coming.error();
     auto made = contexts_.create(std::move(request));
     if (made) doors_->open(**made, std::move(*bound));
+    if (made && *coming) scope_.spawn(take_over((*made)->id, std::move(*coming)));
     return made;
   }
   const std::string& proxy_address() const override { return proxy_; }
@@ -197,6 +201,25 @@ class Server final : public admin::Instance {
     auto opened = directory ? tls::Authority::open(*directory) : Result<std::unique_ptr<tls::Authority>>(directory.error());
     if (opened) authority_ = std::move(*opened);
     else log::warn("no TLS towards clients: {}", opened.error().detail);
+  }
+
+  // The listeners of a context's namespace.
+  Task<void> take_over(std::string id, std::unique_ptr<HandOver> from) {
+    handing_over_.insert(from.get());
+    auto sockets = co_await from->receive();
+    handing_over_.erase(from.get());
+    const ContextPtr context = contexts_.find(id);
+    if (!context || stopping_) co_return;
+    auto bound = sockets ? bound_from(std::move(*sockets)) : sockets.error();
+    if (!bound) {
+      log::info("context {} gets no connections from its namespace: {}", id, bound.error().detail);
+      co_return;
+    }
+    const std::shared_ptr<NameRelay> names = bound->names;
+    doors_->open(*context, std::move(*bound));
+    from->acknowledge();
+    from.reset();
+    co_await names->run();
   }
 
   json::value ca_file() const { return authority_ ? json::value(authority_->certificate_path()) : json::value(nullptr); }
@@ -355,6 +378,7 @@ class Server final : public admin::Instance {
   void close_admin() {
     admin_listener_->close();
     api_->close_events();
+    for (HandOver* const one : handing_over_) one->cancel();
     for (http::Drainable* connection : std::set<http::Drainable*>(admin_open_)) connection->drain();
   }
 
@@ -402,6 +426,7 @@ class Server final : public admin::Instance {
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::set<http::Drainable*> admin_open_;
   std::set<net::Transport*> admin_transports_;
+  std::set<HandOver*> handing_over_;
   Scope scope_;
   std::string proxy_, admin_;
   std::size_t released_ = 0;  // contexts that no log line tells of yet; all for that reason

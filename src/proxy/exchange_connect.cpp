@@ -56,8 +56,11 @@ Task<void> Exchange::dial() {
   }
   if (!claim.granted()) co_return;
   net::DialTiming timing;
-  auto socket = co_await net::dial(worker_.resolver(), plan_->origin.host, plan_->origin.port, worker_.options().pool.dial, &timing,
-                                   session_->context->id);
+  const net::DialOptions& usual = worker_.options().pool.dial;
+  net::DialOptions unguarded;
+  if (entrance_.unrouted) unguarded.timeout = usual.timeout;
+  auto socket = co_await net::dial(worker_.resolver(), plan_->origin.host, plan_->origin.port,
+                                   entrance_.unrouted ? unguarded : usual, &timing, session_->context->id);
   claim.end();
   if (record_) {
     record_->dns = timing.resolve;
