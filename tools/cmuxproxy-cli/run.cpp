@@ -102,7 +102,7 @@ int run(const Options& options) {
 }  // namespace
 
 std::vector<std::string> take_command(int& argc, char** argv) {
-  if (argc < 2 || std::string_view(argv[1]) != "run") return {};
+  if (argc < 2 || (std::string_view(argv[1]) != "run" && std::string_view(argv[1]) != "browser")) return {};
   char** const end = argv + argc;
   char** const mark = std::find_if(argv + 2, end, [](const char* argument) { return std::string_view(argument) == "--"; });
   argc = static_cast<int>(mark - argv);
