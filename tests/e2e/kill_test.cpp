@@ -43,7 +43,7 @@ TEST_CASE("killed at any time, any of its processes, run and browser leave nothi
   const auto below = [&](std::size_t limit) { return random() % limit; };
   User user;
   const std::string browser = user.folder / "fake-browser";
-  write_file(browser, "#!/bin/sh\nsleep 300\n:\n");
+  write_file(browser, "#!/bin/sh\nexec sleep 300\n");
   fs::permissions(browser, fs::perms::owner_all);
   for (unsigned trial = 0; trial < trials; ++trial) {
     Strings flags = kFromUrl;

@@ -24,14 +24,14 @@ Run in_shell(const User& user, const std::string& script, const Strings& flags =
 TEST_CASE("run --transparent: the dev server sees the client's own name for it; pages of other hosts get nothing") {
   User user;
   const Run done = in_shell(user,
-                            "for host in localhost 127.0.0.1 app.localhost; do curl -sS http://$host:3000/headers; done;"
+                            "for host in localhost 127.0.0.1 app.localhost; do curl -sS http://$host:3000/echo; done;"
                             "curl -sS -o /dev/null -w '%{http_code} ' -H 'Host: evil.example:3000' http://localhost:3000/;"
                             "curl -sS -o /dev/null -w '%{http_code} ' -H 'Host: localhost' http://localhost:3000/;"
                             "curl -sS http://localhost:80/");
   INFO(done.out << done.err);
   CHECK(done.exit == 0);
   for (const char* const seen : {"localhost:3000", "127.0.0.1:3000", "app.localhost:3000"})
-    CHECK(contains(done.out, fmt::format("\"x-cmux-host-override\":\"{}\"", seen)));
+    CHECK(contains(done.out, fmt::format("\"X-Cmux-Host-Override\",\"{}\"", seen)));
   CHECK(contains(done.out, "421 200 workspace abc scope base port 80"));
   CHECK(user.nothing_is_left());
 }
@@ -113,6 +113,8 @@ TEST_CASE("run --transparent: its connections end with its context, and what the
   Proxy proxy({"--domains", "cmux.test"}, &workspace);
   const auto get = [&] { return proxy.cli({"ctx", "list", "--json"}); };
   get();
+  CHECK(proxy.get(proxy.routed(), "http://localhost:3000/").status == 200);  // there is a connection in the pool
+  CHECK(proxy.cli({"ctx", "release", "--all"}).exit == 0);
   const std::size_t before = proxy.process().fds();
   Process shell;
   Strings argv{binary(), "run", "--instance", proxy.instance};
@@ -124,9 +126,9 @@ TEST_CASE("run --transparent: its connections end with its context, and what the
   argv.insert(argv.end(), {"--", "sh", "-c", script});
   shell.start(argv, proxy.environment());
   CHECK(shell.read_line() == "workspace abc scope base port 3000");
+  CHECK(shell.wait() == 0);
   const std::string code = shell.read_line();  // of a connection that was refused, or reset
   CHECK((code == "7" || code == "56" || code == "52"));
-  shell.wait();
   CHECK(eventually([&] { return get().json().at("contexts").as_array().empty() && proxy.process().fds() <= before; }));
 }
 

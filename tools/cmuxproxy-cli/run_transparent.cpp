@@ -89,6 +89,12 @@ void set(int socket, int level, int option) {
   must(setsockopt(socket, level, option, &on, sizeof on) == 0, "a socket's options");
 }
 
+// It may stand for any address.
+void be_transparent(int socket, int family) {
+  if (family == AF_INET) set(socket, IPPROTO_IP, IP_TRANSPARENT);
+  else set(socket, IPPROTO_IPV6, IPV6_TRANSPARENT);
+}
+
 struct Sockets {
   std::vector<int> all;
   ~Sockets() {
@@ -116,8 +122,7 @@ std::uint16_t port_of(int socket) {
 
 std::uint16_t listen_on(Sockets& sockets, int family, const char* ip, std::uint16_t port) {
   const int socket = sockets.open(family, SOCK_STREAM);
-  if (family == AF_INET) set(socket, IPPROTO_IP, IP_TRANSPARENT);
-  else set(socket, IPPROTO_IPV6, IPV6_TRANSPARENT);
+  be_transparent(socket, family);
   bind_to(socket, ip, port);
   must(listen(socket, kBacklog) == 0, "listen");
   return port_of(socket);
@@ -125,6 +130,7 @@ std::uint16_t listen_on(Sockets& sockets, int family, const char* ip, std::uint1
 
 void take_queries(Sockets& sockets, int family, const char* ip) {
   const int socket = sockets.open(family, SOCK_DGRAM);
+  be_transparent(socket, family);
   if (family == AF_INET) set(socket, IPPROTO_IP, IP_PKTINFO);
   else set(socket, IPPROTO_IPV6, IPV6_RECVPKTINFO);
   bind_to(socket, ip, 53);
