@@ -140,7 +140,8 @@ Task<void> NameRelay::serve(Door& door) {
   waited_for_.insert(&watched.pollable.readable);
   while (!closed_) {
     co_await watched.pollable.readable;
-    for (auto query = std::make_unique<Query>(); !closed_ && receive(door.socket.get(), *query); query = std::make_unique<Query>())
+    for (auto query = std::make_unique<Query>(); !closed_ && receive(door.socket.get(), *query);
+         query = std::make_unique<Query>())
       if (queries_ < kMostQueries) scope_.spawn(ask(door, std::move(query)));
     if (!closed_) watched.pollable.await_readable();
     co_await Yield{};
@@ -164,7 +165,8 @@ Task<void> NameRelay::ask(Door& door, std::unique_ptr<Query> query) {
   --queries_;
   std::string bytes(kMostAnswer, '\0');
   const ssize_t count = recv(outside.get(), bytes.data(), bytes.size(), 0);
-  if (count > 0 && !closed_) answer(door.socket.get(), *query, std::string_view(bytes).substr(0, static_cast<std::size_t>(count)));
+  if (count > 0 && !closed_)
+    answer(door.socket.get(), *query, std::string_view(bytes).substr(0, static_cast<std::size_t>(count)));
 }
 
 }  // namespace cmux::app

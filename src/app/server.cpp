@@ -31,9 +31,9 @@ namespace json = boost::json;
 using policy::ContextPtr;
 using Change = policy::ContextStore::Change;
 
-constexpr std::size_t kMostAdmin = 48;     // connections to the admin API; they fit into the descriptors that are kept back
-constexpr milliseconds kAdminIdle{10'000};   // for an admin connection between requests: others may wait for its place
-constexpr milliseconds kAbortTime{1'000};  // for what is open to end, once it was told to
+constexpr std::size_t kMostAdmin = 48;      // connections to the admin API; they fit into the descriptors that are kept back
+constexpr milliseconds kAdminIdle{10'000};  // for an admin connection between requests: others may wait for its place
+constexpr milliseconds kAbortTime{1'000};   // for what is open to end, once it was told to
 
 class Server final : public admin::Instance {
  public:

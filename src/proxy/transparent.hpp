@@ -2,8 +2,8 @@
 // address is the local one of the connection that comes here (IP_TRANSPARENT, ip(7)).
 //
 // One to a loopback address is what a connection to a forwarded port is, and as little trusted, since browsers may run in there;
-// only, the dev server is told the client's own name for it. Any other becomes a CONNECT to where it was addressed. So does one to
-// the proxy's own listeners: the namespace has no other way to them, and they lead nowhere in there.
+// only, the dev server is told the client's own name for it. Any other becomes a CONNECT to where it was addressed. So does one
+// to the proxy's own listeners: the namespace has no other way to them, and they lead nowhere in there.
 #pragma once
 
 #include "proxy/session.hpp"

@@ -72,7 +72,8 @@ TEST_CASE("run: with nothing else running, programs see the workspace on localho
            Row{"curl, obeying its variables", {"curl", "-sS", http}, transparent},
            Row{"curl, knowing no proxy", without_proxy({"curl", "-sS", http}), transparent},
            Row{"curl, knowing no proxy, TLS", without_proxy({"curl", "-sS", https}), transparent},
-           Row{"curl, knowing no proxy, TLS to an address", without_proxy({"curl", "-sS", "https://127.0.0.1:3000/"}), transparent},
+           Row{"curl, knowing no proxy, TLS to an address", without_proxy({"curl", "-sS", "https://127.0.0.1:3000/"}),
+               transparent},
            Row{"curl, to [::1]", without_proxy({"curl", "-sS", "http://[::1]:3000/"}), transparent},
            Row{"curl, to 127.9.9.9", without_proxy({"curl", "-sS", "http://127.9.9.9:3000/"}), transparent},
            Row{"Python's requests", {"python3", python, "requests", https}, transparent},
@@ -225,10 +226,10 @@ TEST_CASE("run: a running instance is used, and has no context more when the com
 }
 
 TEST_CASE("run: whatever the command leaves, or however it ends, no context, instance or listener stays") {
-  const std::string script = GENERATE("sleep 300 & echo $!; exec sleep 300",                       // leaves a child behind
-                                      "setsid sleep 300 & echo $!; exec sleep 300",                // ... a daemon
-                                      "trap '' TERM HUP INT; echo 0; while :; do sleep 1; done",    // does not go when asked
-                                      "echo 0; kill -STOP $$; sleep 300");                         // is stopped
+  const std::string script = GENERATE("sleep 300 & echo $!; exec sleep 300",                      // leaves a child behind
+                                      "setsid sleep 300 & echo $!; exec sleep 300",               // ... a daemon
+                                      "trap '' TERM HUP INT; echo 0; while :; do sleep 1; done",  // does not go when asked
+                                      "echo 0; kill -STOP $$; sleep 300");                        // is stopped
   Strings flags = kRoute;
   if (GENERATE(false, true)) flags.emplace_back("--transparent");
   User user;
@@ -246,6 +247,28 @@ TEST_CASE("run: whatever the command leaves, or however it ends, no context, ins
   const Run refused = run({"curl", "-sS", "-x", first.substr(first.find(' ') + 1), "http://localhost:3000/"});
   CHECK(refused.exit == 7);  // nobody listens
   if (left > 0) kill(left, SIGKILL);
+}
+
+TEST_CASE("run: an instance that dies under it is an error of the command's connections, and the command goes on") {
+  Strings flags = kRoute;
+  if (GENERATE(false, true)) flags.emplace_back("--transparent");
+  User user;
+  Process shell;
+  shell.start(
+      user.argv({"sh", "-c", "echo $CMUXPROXY_INSTANCE; read -r line; curl -sS http://localhost:3000/; echo curl $?; exit 9"},
+                flags),
+      user.environment, Process::Stdin::pipe);
+  const std::string name = shell.read_line();
+  const auto record = boost::json::parse(read_file(fmt::format("{}/{}.json", user.runtime, name))).as_object();
+  const auto instance = static_cast<pid_t>(number_in(record, "pid"));
+  kill(instance, SIGKILL);
+  REQUIRE(eventually([&] { return !runs(instance); }));
+  shell.close_stdin();
+  CHECK(shell.read_line() == "curl 7");
+  CHECK(shell.wait() == 9);
+  CHECK(fs::exists(fmt::format("{}/{}.json", user.runtime, name)));
+  CHECK(user.run({"true"}).exit == 0);  // ... takes away what is left of it
+  CHECK(user.nothing_is_left());
 }
 
 TEST_CASE("run inside run: the inner context counts, on the same instance") {

@@ -14,8 +14,9 @@ inline bool runs(pid_t pid) { return kill(pid, 0) == 0; }
 
 inline const Strings kFromUrl{"--from-url", "https://cmux-abc-base-3000.cmux.test"};
 
-inline const Strings kRootVariables{"SSL_CERT_FILE",     "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT",         "GIT_SSL_CAINFO",
-                                    "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE",  "DENO_CERT",          "NIX_SSL_CERT_FILE"};
+inline const Strings kRootVariables{"SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
+                                    "PIP_CERT",      "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO",
+                                    "AWS_CA_BUNDLE", "DENO_CERT",      "NIX_SSL_CERT_FILE"};
 
 struct User {
   Workspace workspace;

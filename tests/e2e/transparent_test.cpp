@@ -39,8 +39,9 @@ TEST_CASE("run --transparent: the dev server sees the client's own name for it; 
 TEST_CASE("run --transparent: in it the instance is reached as outside, by its commands and by more runs") {
   User user;
   const std::string inner = " run --from-url https://cmux-xyz-base-3000.cmux.test ";
-  const Run done = in_shell(user, "\"$0\" ctx list --json; \"$0\"" + inner + "-- curl -sS http://localhost:3000/; \"$0\"" + inner +
-                                      "--transparent -- sh -c '" + kNoProxy + "curl -sS http://localhost:3000/; ls /proc/self/ns'");
+  const Run done =
+      in_shell(user, "\"$0\" ctx list --json; \"$0\"" + inner + "-- curl -sS http://localhost:3000/; \"$0\"" + inner +
+                         "--transparent -- sh -c '" + kNoProxy + "curl -sS http://localhost:3000/; ls /proc/self/ns'");
   INFO(done.out << done.err);
   CHECK(done.exit == 0);
   CHECK(contains(done.out, R"("transparent": true)") != contains(done.out, R"("transparent":true)"));
@@ -78,7 +79,14 @@ TEST_CASE("run --transparent: an ordinary user needs no rights and keeps his num
   const std::string program = user.folder / "cmuxproxy";
   fs::copy_file(binary(), program);  // where the tests' is, he may not look
   write_file(user.folder / "ca.crt", read_file(pki() + "/ca.crt"));
-  Strings argv{program, "run", "--from-url", kTransparent[1], "--transparent", "--", "sh", "-c",
+  Strings argv{program,
+               "run",
+               "--from-url",
+               kTransparent[1],
+               "--transparent",
+               "--",
+               "sh",
+               "-c",
                std::string(kNoProxy) + "id -u; id -g; grep CapEff /proc/self/status; curl -sS http://localhost:3000/"};
   std::string number = std::to_string(geteuid()), group = std::to_string(getegid());
   if (geteuid() == 0) {
@@ -96,8 +104,10 @@ TEST_CASE("run --transparent: an ordinary user needs no rights and keeps his num
 
 TEST_CASE("run --transparent: where namespaces are forbidden it says what would allow them, and what does without") {
   User user;
-  Strings argv{"unshare", "--user", "--map-root-user", "sh", "-c",
-               "echo 0 > /proc/sys/user/max_net_namespaces; echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"", "sh"};
+  Strings argv{
+      "unshare", "--user", "--map-root-user",
+      "sh",      "-c",     "echo 0 > /proc/sys/user/max_net_namespaces; echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"",
+      "sh"};
   const Strings command = user.argv({"true"}, kTransparent);
   argv.insert(argv.end(), command.begin(), command.end());
   const Run done = run(argv, user.environment);

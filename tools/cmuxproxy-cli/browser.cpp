@@ -19,7 +19,7 @@ namespace {
 constexpr int kNotFound = 127;
 
 // Chrome first, which most have. Names are looked for in PATH.
-constexpr const char* kNames[] = {"google-chrome-stable", "google-chrome",  "chromium",      "chromium-browser",
+constexpr const char* kNames[] = {"google-chrome-stable",  "google-chrome",  "chromium",      "chromium-browser",
                                   "microsoft-edge-stable", "microsoft-edge", "brave-browser", "brave"};
 constexpr const char* kPaths[] = {"/opt/google/chrome/chrome",
                                   "/snap/bin/chromium",
@@ -66,9 +66,10 @@ std::string find_browser(const std::string& wanted) {
     if (is_program(path)) return path;
     if (home && path.starts_with("/Applications/") && is_program(home + path)) return home + path;
   }
-  throw Exit{kNotFound, fmt::format("browser: none was found; looked in PATH for {}; and for {}; --browser PATH names another that is "
-                                    "built on Chromium",
-                                    fmt::join(kNames, ", "), fmt::join(kPaths, ", "))};
+  throw Exit{kNotFound,
+             fmt::format("browser: none was found; looked in PATH for {}; and for {}; --browser PATH names another that is "
+                         "built on Chromium",
+                         fmt::join(kNames, ", "), fmt::join(kPaths, ", "))};
 }
 
 // What --from-url says, which the instance has understood; it may know more domains.

@@ -49,20 +49,16 @@ std::string label_of(const std::string& command) {
   return fmt::format("run {}", name).substr(0, 100);
 }
 
-json::object request_of(const Options& options, const std::optional<Hand>& hand) {
+json::object request_of(const Options& options) {
   json::object body;
   options.route.add_to(body);
   body["label"] = label_of(options.command.front());
   body["ownerPid"] = getpid();
   for (const std::string& forward : options.forwards) add_forward(forward, body);
-  // The way in from a namespace is a proxy port, too.
-  if (hand) {
-    body["transparent"] = hand->path();
-    return body;
-  }
   // Without credentials: Java answers no 407 on tunnels, browsers and SOCKS clients none at all, and what is not in the
   // environment is in nobody's log. The price is that other users of this machine can connect to the port while the command runs.
-  body["dedicatedPort"] = true;
+  // The way in from a namespace is a proxy port, too, which nobody else has.
+  if (!options.transparent) body["dedicatedPort"] = true;
   return body;
 }
 
@@ -80,11 +76,11 @@ json::object request_of(const Options& options, const std::optional<Hand>& hand)
 int run(const Options& options) {
   if (options.command.empty()) throw Exit{kUsage, "run: a command is missing: cmuxproxy run [flags] -- COMMAND…"};
   if (options.transparent) check_transparent();
-  request_of(options, std::nullopt);  // what is wrong with it is said before anything is started
+  json::object body = request_of(options);
   const admin::Client client = instance_for_run(options.instance);
   std::optional<Hand> hand;
-  if (options.transparent) hand.emplace();
-  json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(request_of(options, hand))));
+  if (options.transparent) body["transparent"] = hand.emplace().path();
+  json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
   print_warnings(context);
   if (member(context, "route").is_null()) print_note(fmt::format("cmuxproxy: run: {}", kNoRoute));
   const json::object status = expect(client, client.call("GET", "/v1/status"));

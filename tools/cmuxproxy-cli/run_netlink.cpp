@@ -85,14 +85,16 @@ int ask(int protocol, const Messages& messages, int answers) {
   kernel.nl_family = AF_NETLINK;
   int failed = 0;
   const std::string& bytes = messages.bytes();
-  if (sendto(socket, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0) failed = errno;
+  if (sendto(socket, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel) < 0)
+    failed = errno;
   alignas(nlmsghdr) char answer[kMostAnswer];
   while (answers > 0 && failed == 0) {
     const ssize_t count = recv(socket, answer, sizeof answer, 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) failed = errno;
     auto left = static_cast<int>(count);
-    for (auto* head = reinterpret_cast<const nlmsghdr*>(answer); failed == 0 && NLMSG_OK(head, left); head = NLMSG_NEXT(head, left)) {
+    for (auto* head = reinterpret_cast<const nlmsghdr*>(answer); failed == 0 && NLMSG_OK(head, left);
+         head = NLMSG_NEXT(head, left)) {
       if (head->nlmsg_type != NLMSG_ERROR) continue;
       failed = -static_cast<const nlmsgerr*>(NLMSG_DATA(head))->error;
       --answers;

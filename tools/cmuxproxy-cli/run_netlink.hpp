@@ -1,6 +1,6 @@
-// Netlink: the three things that a namespace's network is told, without a program such as ip(8) or nft(8), which not every machine
-// has: its loopback device is up, every address is on it, and TCP connections go to one port. Linux alone; needs CAP_NET_ADMIN in
-// the namespace. Throws std::system_error.
+// Netlink: the three things that a namespace's network is told, without a program such as ip(8) or nft(8), which not every
+// machine has: its loopback device is up, every address is on it, and TCP connections go to one port. Linux alone; needs
+// CAP_NET_ADMIN in the namespace. Throws std::system_error.
 #pragma once
 
 #include <cstdint>

@@ -174,7 +174,8 @@ Hand::Hand() {
   const std::string path = fmt::format("{}/run-{}.sock", *folder, getpid());
   const auto endpoint = net::Endpoint::from_unix(path);
   if (!endpoint)
-    throw Exit{kFailed, fmt::format("run --transparent: {}; CMUXPROXY_RUNTIME_DIR can name a shorter one", endpoint.error().detail)};
+    throw Exit{kFailed,
+               fmt::format("run --transparent: {}; CMUXPROXY_RUNTIME_DIR can name a shorter one", endpoint.error().detail)};
   unlink(path.c_str());  // of a process that had this number before
   listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   setsockopt(listener_, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);

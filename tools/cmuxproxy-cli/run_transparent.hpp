@@ -1,8 +1,8 @@
 // `run --transparent`: this process moves to a user and a network namespace of its own, in which every TCP connection, whatever
 // its address, comes to listeners that the instance has. Linux alone; elsewhere it says so.
 //
-// Order matters: the instance is asked for the context from outside, and connects to the Hand; then the namespace is made, and the
-// listeners in it go to the instance over that connection.
+// Order matters: the instance is asked for the context from outside, and connects to the Hand; then the namespace is made, and
+// the listeners in it go to the instance over that connection.
 #pragma once
 
 #include <cstdint>
