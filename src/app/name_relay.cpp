@@ -16,7 +16,8 @@
 namespace cmux::app {
 namespace {
 
-constexpr std::size_t kMostQuery = 4096, kMostAnswer = 65535;  // bytes
+constexpr std::size_t kMostQuery = 4096;  // bytes; more is cut off, as UDP may
+constexpr std::size_t kDatagram = 65535;  // as long as any may be
 
 // One datagram with its two addresses: from or to `peer`, and `own`, which the namespace's side is addressed as.
 struct Datagram {
@@ -163,7 +164,7 @@ Task<void> NameRelay::ask(Door& door, std::unique_ptr<Query> query) {
     waited_for_.erase(&readable);
   }
   --queries_;
-  std::string bytes(kMostAnswer, '\0');
+  std::string bytes(kDatagram, '\0');
   const ssize_t count = recv(outside.get(), bytes.data(), bytes.size(), 0);
   if (count > 0 && !closed_)
     answer(door.socket.get(), *query, std::string_view(bytes).substr(0, static_cast<std::size_t>(count)));

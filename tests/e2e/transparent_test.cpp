@@ -170,5 +170,5 @@ TEST_CASE("transparent: what comes on the Unix socket is looked at, and a contex
     CHECK(proxy.api("GET", "/v1/contexts/" + text_in(made.json(), "id")).status == 200);
   }
   close(listener);
-  CHECK(contains(proxy.process().stderr_text(), "gets no connections from its namespace"));
+  CHECK(eventually([&] { return contains(proxy.process().stderr_text(), "gets no connections from its namespace"); }));
 }

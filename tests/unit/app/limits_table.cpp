@@ -267,6 +267,8 @@ const std::vector<Bound> kBounds{
      "it gets no connections",
      {"transparent: what comes on the Unix socket is looked at, and a context stands without it"}},
     {"queries for names of a namespace at once", "app/name_relay.hpp: kMostQueries", Unit::count, "dropped", {}},
+    {"such a query", "app/name_relay.cpp: kMostQuery", Unit::bytes, "cut off", {}},
+    {"sockets that a namespace hands over", "net/hand_over.hpp: kMostHandedOver", Unit::count, "none is taken", {}},
     {"for the answer to such a query", "app/name_relay.hpp: kPatience", Unit::ms, "the client gets none", {}},
     {"The admin API and the command line", {}, {}, {}, {}},
     {"a request's body",
