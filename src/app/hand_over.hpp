@@ -17,7 +17,8 @@ class HandOver {
   HandOver(const HandOver&) = delete;
 
   Task<Result<std::vector<net::Socket>>> receive();
-  void cancel() { pollable_.readable.set(); }
+  // Nobody wants them any more.
+  void cancel();
   // They are in use from now on.
   void acknowledge();
 
@@ -25,9 +26,12 @@ class HandOver {
   explicit HandOver(net::Socket socket);
   net::Socket socket_;
   Pollable pollable_;
+  bool cancelled_ = false;
 };
 
-// What they are good for: TCP sockets listen, UDP sockets take queries for names.
-Result<Doors::Bound> bound_from(std::vector<net::Socket> sockets);
+// Opens the context's doors with what comes, and relays its queries for names, until the doors are closed. `under_way`: what it
+// is on while nothing has come. All outlive it.
+Task<void> take_over(std::string context, std::unique_ptr<HandOver> from, const policy::ContextStore& contexts, Doors& doors,
+                     std::set<HandOver*>& under_way);
 
 }  // namespace cmux::app

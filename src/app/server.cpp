@@ -78,7 +78,7 @@ class Server final : public admin::Instance {
     if (!coming) return coming.error();
     auto made = contexts_.create(std::move(request));
     if (made) doors_->open(**made, std::move(*bound));
-    if (made && *coming) scope_.spawn(take_over((*made)->id, std::move(*coming)));
+    if (made && *coming) scope_.spawn(take_over((*made)->id, std::move(*coming), contexts_, *doors_, handing_over_));
     return made;
   }
   const std::string& proxy_address() const override { return proxy_; }
@@ -201,25 +201,6 @@ class Server final : public admin::Instance {
     auto opened = directory ? tls::Authority::open(*directory) : Result<std::unique_ptr<tls::Authority>>(directory.error());
     if (opened) authority_ = std::move(*opened);
     else log::warn("no TLS towards clients: {}", opened.error().detail);
-  }
-
-  // The listeners of a context's namespace.
-  Task<void> take_over(std::string id, std::unique_ptr<HandOver> from) {
-    handing_over_.insert(from.get());
-    auto sockets = co_await from->receive();
-    handing_over_.erase(from.get());
-    const ContextPtr context = contexts_.find(id);
-    if (!context || stopping_) co_return;
-    auto bound = sockets ? bound_from(std::move(*sockets)) : sockets.error();
-    if (!bound) {
-      log::info("context {} gets no connections from its namespace: {}", id, bound.error().detail);
-      co_return;
-    }
-    const std::shared_ptr<NameRelay> names = bound->names;
-    doors_->open(*context, std::move(*bound));
-    from->acknowledge();
-    from.reset();
-    co_await names->run();
   }
 
   json::value ca_file() const { return authority_ ? json::value(authority_->certificate_path()) : json::value(nullptr); }
@@ -378,7 +359,6 @@ class Server final : public admin::Instance {
   void close_admin() {
     admin_listener_->close();
     api_->close_events();
-    for (HandOver* const one : handing_over_) one->cancel();
     for (http::Drainable* connection : std::set<http::Drainable*>(admin_open_)) connection->drain();
   }
 
@@ -386,6 +366,7 @@ class Server final : public admin::Instance {
   Task<void> drain() {
     workers_.front()->post([this] { proxy_listener_->close(); });
     doors_->close_all();
+    for (HandOver* const one : handing_over_) one->cancel();
     // Shared with the workers' answers: one may come when the time is over.
     auto drained = std::make_shared<Event>();
     auto left = std::make_shared<std::size_t>(workers_.size());

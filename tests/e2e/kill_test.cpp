@@ -52,12 +52,12 @@ TEST_CASE("killed at any time, any of its processes, run and browser leave nothi
     if (trial % 3 == 2) argv = {binary(), "browser", "--browser", browser, kFromUrl[0], kFromUrl[1]};
     Process command;
     command.start(argv, user.environment);
-    std::this_thread::sleep_for(milliseconds(below(250)));  // any time
+    std::this_thread::sleep_for(milliseconds(below(250)));  // style: any time is what it is about
     std::vector<pid_t> all = processes_of(user, command.pid());
     std::sort(all.begin(), all.end());
     INFO(fmt::format("seed {}, trial {}, {} of {}", seed, trial, fmt::join(argv, " "), fmt::join(all, " ")));
     if (!all.empty()) kill(all[below(all.size())], SIGKILL);
-    if (below(2) == 0) std::this_thread::sleep_for(milliseconds(below(50)));  // or both nearly at once
+    if (below(2) == 0) std::this_thread::sleep_for(milliseconds(below(50)));  // style: or both at once
     command.stop(SIGKILL);
     REQUIRE(eventually([&] { return processes_of(user, command.pid()).empty(); }));
   }
