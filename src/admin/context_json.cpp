@@ -38,6 +38,7 @@ json::object context_to_json(const policy::Context& context, const std::string& 
   json::array& forwards = out["forwards"].emplace_array();
   for (const policy::Forward& forward : context.forwards)
     forwards.emplace_back(json::object{{"port", forward.port}, {"local", forward.local}});
+  out["transparent"] = context.transparent;
   if (context.label.empty()) out["label"] = nullptr;
   else out["label"] = context.label;
   out["createdAt"] = rfc3339(context.created_at);

@@ -25,9 +25,9 @@ constexpr std::size_t kMostForwards = 64;
 
 // The keys that say a route, and the others of a new context.
 constexpr std::array<std::string_view, 5> kChangeKeys = {"route", "fromUrl", "preset", "token", "direct"};
-constexpr std::array<std::string_view, 11> kCreateKeys = {"webContentsId", "route",         "fromUrl", "preset",
-                                                          "token",         "direct",        "label",   "ttlSeconds",
-                                                          "ownerPid",      "dedicatedPort", "forwards"};
+constexpr std::array<std::string_view, 12> kCreateKeys = {"webContentsId", "route",         "fromUrl",  "preset",
+                                                          "token",         "direct",        "label",    "ttlSeconds",
+                                                          "ownerPid",      "dedicatedPort", "forwards", "transparent"};
 
 json::string_view to_json(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view from_json(json::string_view text) { return {text.data(), text.size()}; }
@@ -163,6 +163,10 @@ std::optional<Reply> read_ports(const json::object& body, policy::ContextRequest
     request.dedicated_port = value->is_bool() ? std::uint16_t{0} : port_number(*value, 0);
     if (!request.dedicated_port)
       return problem(400, "dedicatedPort: must be true, or a port from 0 (any) to 65535", "dedicatedPort");
+  }
+  if (const json::value* const value = set_value(body, "transparent")) {
+    if (value->is_string()) request.transparent = from_json(value->get_string());
+    if (request.transparent.empty()) return problem(400, "transparent: must be the path of a Unix socket", "transparent");
   }
   const json::value* const forwards = set_value(body, "forwards");
   if (!forwards) return std::nullopt;

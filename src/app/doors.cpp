@@ -75,55 +75,64 @@ Result<Doors::Bound> Doors::bind(policy::ContextRequest& request) const {
 }
 
 void Doors::open(const policy::Context& context, Bound bound) {
-  if (bound.dedicated.empty() && bound.forwards.empty()) return;
+  if (bound.dedicated.empty() && bound.forwards.empty() && bound.transparent.empty()) return;
   std::vector<proxy::Worker*> all;
   for (const auto& worker : workers_) all.push_back(worker.get());
   proxy::Worker* const first = all.front();
   const auto accept = [&](const Port& port, const proxy::DoorPtr& door) {
     for (const auto& listener : port) first->post([first, all, listener, door] { first->accept(listener, all, door); });
   };
-  accept(bound.dedicated, std::make_shared<proxy::Door>(proxy::Door{context.username, {}}));
+  accept(bound.dedicated, std::make_shared<proxy::Door>(proxy::Door{context.username}));
   for (std::size_t i = 0; i < bound.forwards.size(); ++i) {
     net::Authority target;
     target.host = "localhost";
     target.port = context.forwards[i].port;
     accept(bound.forwards[i], std::make_shared<proxy::Door>(proxy::Door{context.username, std::move(target)}));
   }
+  if (!bound.transparent.empty()) {
+    const std::uint16_t port = bound.transparent.front()->endpoint().port();
+    accept(bound.transparent, std::make_shared<proxy::Door>(proxy::Door{context.username, {}, port}));
+  }
   std::lock_guard lock(mutex_);
-  open_[context.id] = std::move(bound);
+  open_[context.id].push_back(std::move(bound));
+}
+
+// A listener belongs to the thread that accepts.
+void Doors::close(const Port& port) {
+  for (const auto& listener : port) workers_.front()->post([listener] { listener->close(); });
 }
 
 void Doors::close(const Bound& bound) {
-  // A listener belongs to the thread that accepts.
-  const auto close_port = [&](const Port& port) {
-    for (const auto& listener : port) workers_.front()->post([listener] { listener->close(); });
-  };
-  close_port(bound.dedicated);
-  for (const Port& port : bound.forwards) close_port(port);
+  close(bound.dedicated);
+  for (const Port& port : bound.forwards) close(port);
+  close(bound.transparent);
+  if (bound.names) bound.names->close();
 }
 
 void Doors::close(const policy::Context& context) {
   std::lock_guard lock(mutex_);
   const auto found = open_.find(context.id);
   if (found == open_.end()) return;
-  close(found->second);
+  for (const Bound& bound : found->second) close(bound);
   open_.erase(found);
 }
 
 void Doors::close_all() {
   std::lock_guard lock(mutex_);
-  for (auto& [id, bound] : open_) close(bound);
+  for (const auto& [id, all] : open_)
+    for (const Bound& bound : all) close(bound);
   open_.clear();
 }
 
 bool Doors::is_own(const net::Endpoint& endpoint, bool dedicated_only) const {
   std::lock_guard lock(mutex_);
-  for (const auto& [id, bound] : open_) {
-    if (any_leads_to(bound.dedicated, endpoint)) return true;
-    if (dedicated_only) continue;
-    for (const Port& port : bound.forwards)
-      if (any_leads_to(port, endpoint)) return true;
-  }
+  for (const auto& [id, all] : open_)
+    for (const Bound& bound : all) {
+      if (any_leads_to(bound.dedicated, endpoint)) return true;
+      if (dedicated_only) continue;
+      for (const Port& port : bound.forwards)
+        if (any_leads_to(port, endpoint)) return true;
+    }
   return false;
 }
 

@@ -1,10 +1,12 @@
 // Doors: the listeners that contexts have of their own, dedicated and forwarded ports (proxy::Door). Bound on the main thread, so
-// that who makes the context learns at once what is in the way; accepted from on the first worker's.
+// that who makes the context learns at once what is in the way; accepted from on the first worker's. Those of a context's
+// namespace were bound in there, and come by app/hand_over.
 #pragma once
 
 #include <map>
 #include <mutex>
 
+#include "app/name_relay.hpp"
 #include "proxy/worker.hpp"
 
 namespace cmux::app {
@@ -25,10 +27,13 @@ class Doors {
   struct Bound {
     Port dedicated;              // empty: there is none
     std::vector<Port> forwards;  // in the context's order
+    Port transparent;            // in the namespace
+    std::shared_ptr<NameRelay> names;
   };
   // Binds what the request asks for, and fills in the ports. Errors name the field; status 409 where the port is taken,
   // Errc::limit where descriptors run out.
   Result<Bound> bind(policy::ContextRequest& request) const;
+  // Besides what the context has open already.
   void open(const policy::Context& context, Bound bound);
   // The context is gone.
   void close(const policy::Context& context);
@@ -40,11 +45,12 @@ class Doors {
   bool is_own(const net::Endpoint& endpoint, bool dedicated_only) const;
 
  private:
+  void close(const Port& port);
   void close(const Bound& bound);
 
   const Workers& workers_;
   mutable std::mutex mutex_;
-  std::map<std::string, Bound, std::less<>> open_;  // by context; guarded by mutex_
+  std::map<std::string, std::vector<Bound>, std::less<>> open_;  // by context; guarded by mutex_
 };
 
 }  // namespace cmux::app

@@ -11,6 +11,7 @@
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
 #include "app/doors.hpp"
+#include "app/hand_over.hpp"
 #include "app/hide_memory.hpp"
 #include "app/metrics.hpp"
 #include "app/parent_setting.hpp"
@@ -31,9 +32,9 @@ namespace json = boost::json;
 using policy::ContextPtr;
 using Change = policy::ContextStore::Change;
 
-constexpr std::size_t kMostAdmin = 48;     // connections to the admin API; they fit into the descriptors that are kept back
-constexpr milliseconds kAdminIdle{10'000};   // for an admin connection between requests: others may wait for its place
-constexpr milliseconds kAbortTime{1'000};  // for what is open to end, once it was told to
+constexpr std::size_t kMostAdmin = 48;      // connections to the admin API; they fit into the descriptors that are kept back
+constexpr milliseconds kAdminIdle{10'000};  // for an admin connection between requests: others may wait for its place
+constexpr milliseconds kAbortTime{1'000};   // for what is open to end, once it was told to
 
 class Server final : public admin::Instance {
  public:
@@ -74,8 +75,11 @@ class Server final : public admin::Instance {
     if (stopping_) return make_error(Errc::limit, "the instance is stopping");
     auto bound = doors_->bind(request);
     if (!bound) return bound.error();
+    auto coming = HandOver::connect(request.transparent);
+    if (!coming) return coming.error();
     auto made = contexts_.create(std::move(request));
     if (made) doors_->open(**made, std::move(*bound));
+    if (made && *coming) scope_.spawn(take_over((*made)->id, std::move(*coming), contexts_, *doors_, handing_over_));
     return made;
   }
   const std::string& proxy_address() const override { return proxy_; }
@@ -364,6 +368,7 @@ class Server final : public admin::Instance {
   Task<void> drain() {
     workers_.front()->post([this] { proxy_listener_->close(); });
     doors_->close_all();
+    for (HandOver* const one : handing_over_) one->cancel();
     // Shared with the workers' answers: one may come when the time is over.
     auto drained = std::make_shared<Event>();
     auto left = std::make_shared<std::size_t>(workers_.size());
@@ -404,6 +409,7 @@ class Server final : public admin::Instance {
   std::vector<std::unique_ptr<proxy::Worker>> workers_;
   std::set<http::Drainable*> admin_open_;
   std::set<net::Transport*> admin_transports_;
+  std::set<HandOver*> handing_over_;
   Scope scope_;
   std::string proxy_, admin_;
   std::size_t released_ = 0;  // contexts that no log line tells of yet; all for that reason

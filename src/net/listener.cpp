@@ -105,6 +105,18 @@ Result<std::unique_ptr<Listener>> Listener::bind(const Endpoint& wanted, unsigne
   }
 }
 
+Result<std::unique_ptr<Listener>> Listener::adopt(Socket socket) {
+  Endpoint endpoint;
+  endpoint.size = sizeof endpoint.storage;
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  const bool good = getsockname(socket.get(), reinterpret_cast<sockaddr*>(&endpoint.storage), &endpoint.size) == 0 &&
+                    getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
+                    (endpoint.storage.ss_family == AF_INET || endpoint.storage.ss_family == AF_INET6);
+  if (!good) return make_error(Errc::malformed, "no TCP socket that listens");
+  return std::unique_ptr<Listener>(new Listener(std::move(socket), endpoint));
+}
+
 Listener::~Listener() {
   if (endpoint_.is_unix()) unlink(path_of(endpoint_));
 }

@@ -36,6 +36,7 @@ struct Context {
   // context has bound them.
   std::optional<std::uint16_t> dedicated_port;
   std::vector<Forward> forwards;
+  bool transparent = false;  // it has a namespace, all of whose connections come to it
 
   // Its time is over, by the wall clock: also where nobody has noticed yet, after the machine has slept.
   bool is_over() const { return expires_at && *expires_at <= std::chrono::system_clock::now(); }
@@ -54,6 +55,7 @@ struct ContextRequest {
   pid_t owner_pid = 0;
   std::optional<std::uint16_t> dedicated_port;  // 0: any
   std::vector<Forward> forwards;                // local 0: any
+  std::string transparent;                      // the Unix socket on which a namespace's listeners come; empty: none
 };
 
 class ContextStore {

@@ -37,8 +37,8 @@ SessionPtr ContextPlanner::admit(const std::string& username, std::string_view p
   return worker_.authenticate(username, password);
 }
 
-// A forwarded port is reached under its own number, and by any loopback name. By no other: a web page could have made its own
-// host's name lead here (DNS rebinding).
+// A forwarded port is reached under its own number, a transparent one under that which it stands for, and by any loopback name.
+// By no other: a web page could have made its own host's name lead here (DNS rebinding).
 Result<void> ContextPlanner::take_forwarded(Entrance& entrance, http::Head& request) const {
   const auto host = net::parse_authority(request.authority);
   if (!host || !policy::is_loopback_target(host->host, worker_.options().hosts.domains))
@@ -46,6 +46,11 @@ Result<void> ContextPlanner::take_forwarded(Entrance& entrance, http::Head& requ
   if (host->host != entrance.seen.host || host->port != entrance.seen.port) {
     entrance.seen = *host;
     entrance.plan = nullptr;
+  }
+  if (entrance.transparent) {
+    entrance.tunnel->host = host->host;
+    entrance.tunnel->ipv6 = host->ipv6;
+    if (host->port.value_or(request.scheme == "https" ? 443 : 80) == entrance.tunnel->port) return {};
   }
   request.authority = entrance.tunnel->text();
   return {};
@@ -59,7 +64,7 @@ Result<PlanPtr> ContextPlanner::plan(Entrance& entrance, const Session& session,
   if (connect && entrance.tunnel) return bad_request("CONNECT inside a tunnel");
   auto target = net::parse_authority(request.authority);
   if (!target) return bad_request(fmt::format("bad host in the request target: {}", target.error().detail));
-  if (connect) return plan_connect(session, std::move(*target));
+  if (connect) return plan_connect(entrance, session, std::move(*target));
   if (entrance.tunnel) {
     const std::uint16_t usual = entrance.scheme == "https" ? 443 : 80;
     if (target->host != entrance.tunnel->host || target->port.value_or(usual) != entrance.tunnel->port)
@@ -76,12 +81,13 @@ Result<PlanPtr> ContextPlanner::plan(Entrance& entrance, const Session& session,
   return entrance.plan;
 }
 
-Result<PlanPtr> ContextPlanner::plan_connect(const Session& session, net::Authority target) const {
+Result<PlanPtr> ContextPlanner::plan_connect(const Entrance& entrance, const Session& session, net::Authority target) const {
   if (!target.port) return bad_request("CONNECT needs host:port");
-  if (auto looped = check_loop(session, target, "http"); !looped) return looped.error();
+  const bool routes = !entrance.unrouted;
+  if (auto looped = routes ? check_loop(session, target, "http") : Result<void>{}; !looped) return looped.error();
   auto made = std::make_shared<Plan>();
   made->origin = {false, false, target.host, *target.port};
-  if (is_routed(*session.context, target, worker_.options().hosts)) made->connect = Connect::inside;
+  if (routes && is_routed(*session.context, target, worker_.options().hosts)) made->connect = Connect::inside;
   made->target = std::move(target);
   return PlanPtr(std::move(made));
 }

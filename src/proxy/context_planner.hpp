@@ -20,7 +20,7 @@ class ContextPlanner final : public Planner {
  private:
   Result<void> take_forwarded(Entrance& entrance, http::Head& request) const;
   Result<void> check_loop(const Session& session, const net::Authority& target, std::string_view scheme) const;
-  Result<PlanPtr> plan_connect(const Session& session, net::Authority target) const;
+  Result<PlanPtr> plan_connect(const Entrance& entrance, const Session& session, net::Authority target) const;
 
   const Worker& worker_;
 };

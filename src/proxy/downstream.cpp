@@ -4,6 +4,7 @@
 #include "http1/parser.hpp"
 #include "http2/server.hpp"
 #include "net/tls_transport.hpp"
+#include "proxy/transparent.hpp"
 #include "socks/server.hpp"
 
 namespace cmux::proxy {
@@ -170,7 +171,11 @@ Task<void> serve_door(Worker& worker, std::unique_ptr<net::Transport> transport,
   }
   const Bound bound(*session, *transport);
   if (door.forward) {
-    co_await serve_tunnel(worker, std::move(transport), session, *door.forward, true);
+    co_await serve_tunnel(worker, std::move(transport), session, *door.forward, Openness::forwarded);
+    co_return;
+  }
+  if (door.transparent && is_elsewhere(transport->local(), *door.transparent)) {
+    co_await serve_transparent(worker, std::move(transport), session);
     co_return;
   }
   Entrance entrance;

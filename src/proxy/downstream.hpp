@@ -26,8 +26,10 @@ Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transp
 // host of entrance.tunnel, and what is inside it is served.
 Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance);
 
+// Where its bytes come from: a client that has shown whose it is, or a port that anybody can connect to.
+enum class Openness : std::uint8_t { own, forwarded, transparent };
 // Serves what is inside a CONNECT to a loopback target of a routed context: requests, or bytes for the route's own tunnel.
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                        bool forwarded = false);
+                        Openness open = Openness::own);
 
 }  // namespace cmux::proxy

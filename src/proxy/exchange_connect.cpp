@@ -56,7 +56,8 @@ Task<void> Exchange::dial() {
   }
   if (!claim.granted()) co_return;
   net::DialTiming timing;
-  auto reached = co_await worker_.pool().dialler().reach(plan_->origin, upstream::Use::bytes, &timing, session_->context->id);
+  const auto use = entrance_.unrouted ? upstream::Use::own : upstream::Use::bytes;
+  auto reached = co_await worker_.pool().dialler().reach(plan_->origin, use, &timing, session_->context->id);
   claim.end();
   if (record_) {
     record_->dns = timing.resolve;

@@ -17,7 +17,9 @@ struct Entrance {
   std::string_view scheme = "http";
   std::optional<net::Authority> tunnel;  // inside a CONNECT to this target: requests for another are misdirected
   bool forwarded = false;                // whatever loopback name the client uses for the tunnel's target, it means that
-  net::Authority seen;                   // ... and this is the one that it used last, which `plan` was made for
+  bool transparent = false;              // ... and it is called that beyond the tunnel, too
+  net::Authority seen;                   // of a forwarded one: the name that was used last, which `plan` was made for
+  bool unrouted = false;                 // a CONNECT goes where it says, to the proxy's own listeners as well
   std::string_view protocol = "http/1.1";
   std::uint16_t own_port = 0;  // the context's own, which the client is connected to and which answers for itself; 0: none
 

@@ -257,7 +257,8 @@ class TunnelGuard final : public Active {
 }  // namespace
 
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                        bool forwarded) {
+                        Openness open) {
+  const bool forwarded = open != Openness::own;
   if (session->ended()) co_return;
   const policy::ContextPtr planned_for = session->context;
   auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().hosts);
@@ -274,6 +275,7 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
   entrance.session = session;
   entrance.tunnel = target;
   entrance.forwarded = forwarded;
+  entrance.transparent = open == Openness::transparent;
   switch (protocol) {
     case Protocol::tls: co_await serve_intercepted(worker, std::move(transport), entrance); break;
     case Protocol::http1:

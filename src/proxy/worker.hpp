@@ -74,7 +74,10 @@ struct Counters {
 struct Door {
   std::string username;
   // A forwarded port: everything goes to this target. Else it is a proxy port.
-  std::optional<net::Authority> forward;
+  std::optional<net::Authority> forward = {};
+  // All connections of a namespace come to it, each with the address that it was made to as its local one
+  // (proxy/transparent.hpp). This is the door's own port: who asks for that means it as a proxy.
+  std::optional<std::uint16_t> transparent = {};
 };
 using DoorPtr = std::shared_ptr<const Door>;
 

@@ -64,7 +64,7 @@ Error upstream_error(Error error, const Origin& origin, const Parent* parent) {
 const Parent* Dialler::parent_of(const Origin& origin, Use use) const {
   // Where an override says where a host is, there is nobody else to ask.
   if (!options_.parents.any() || resolver_.overrides(origin.host)) return nullptr;
-  return options_.parents.find(origin.host, origin.port, use == Use::bytes);
+  return options_.parents.find(origin.host, origin.port, use != Use::requests);
 }
 
 Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* timing, std::string client) {
@@ -73,8 +73,11 @@ Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* ti
   const auto start = Clock::now();
   net::DialTiming taken;
   const net::Authority* const via = reached.parent ? &reached.parent->at : nullptr;
-  auto socket = co_await net::dial(resolver_, via ? via->host : origin.host, via ? *via->port : origin.port, options_.dial,
-                                   &taken, std::move(client));
+  net::DialOptions unguarded;
+  if (use == Use::own) unguarded.timeout = options_.dial.timeout;
+  const net::DialOptions& options = use == Use::own ? unguarded : options_.dial;
+  auto socket = co_await net::dial(resolver_, via ? via->host : origin.host, via ? *via->port : origin.port, options, &taken,
+                                   std::move(client));
   if (!socket) {
     Error error = socket.error();
     error.side = Side::upstream;

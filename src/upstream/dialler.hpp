@@ -24,6 +24,7 @@ struct DiallerOptions {
 enum class Use : std::uint8_t {
   requests,  // HTTP/1.1 that a parent may read
   bytes,     // what must reach the origin as it is
+  own,       // the same, for who may reach the proxy's own listeners, too
 };
 
 struct Reached {

@@ -42,19 +42,28 @@ struct Machine {
     argv.insert(argv.end(), services.begin(), services.end());
     proxy_part.start(unprivileged(argv), {}, Process::Stdin::pipe);
     const std::int64_t port = number_in(boost::json::parse(proxy_part.read_line()).as_object(), "port");
-    Strings all = {"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", port), "--dedicated-port"};
+    origin = fmt::format("http://127.0.0.1:{}", port);
+    Strings all = {"--cmux-proxy-origin", origin, "--dedicated-port"};
     all.insert(all.end(), flags.begin(), flags.end());
     context = proxy.context(all);
   }
   Run as_user(const Strings& argv, std::string_view input = {}) const {
     return run(unprivileged(argv), {"HOME=" + home.path}, input);
   }
+  // What runs in a namespace whose localhost is the machine's.
+  Strings transparently(const Strings& command) const {
+    Strings all{binary(), "run", "--instance", proxy.instance, "--transparent", "--cmux-proxy-origin", origin, "--"};
+    all.insert(all.end(), command.begin(), command.end());
+    return all;
+  }
+  Run run_transparently(const Strings& command) const { return run(transparently(command), proxy.environment()); }
   std::string forwarded() const { return shown(context.json.at("forwards").as_array().at(0).as_object(), "local"); }
   std::string dedicated() const { return shown(context.json, "dedicatedPort"); }
   std::string by_socks() const { return "127.0.0.1:" + dedicated(); }
 
   TempDir home;
   Strings services;
+  std::string origin;  // of the proxy in the machine
   Process proxy_part;
   Proxy proxy;
   Context context;
@@ -73,7 +82,7 @@ std::string checked(const Run& done, int exit = 0) {
 
 }  // namespace
 
-TEST_CASE("raw tcp: redis-cli by a forwarded port, nc and curl by SOCKS5") {
+TEST_CASE("raw tcp: redis-cli by a forwarded port and run --transparent, nc and curl by SOCKS5") {
   Machine machine;
   const std::string at = machine.home / "redis.sock";
   Process redis;
@@ -91,6 +100,9 @@ TEST_CASE("raw tcp: redis-cli by a forwarded port, nc and curl by SOCKS5") {
   CHECK(checked(run({"redis-cli", "-p", machine.forwarded(), "-x", "SET", "large"}, {}, large)) == "OK\n");
   CHECK(checked(run({"redis-cli", "-p", machine.forwarded(), "STRLEN", "large"})) == "300000\n");
 
+  CHECK(checked(machine.run_transparently({"redis-cli", "GET", "who"})) == "workspace\n");
+  CHECK(checked(machine.run_transparently({"redis-cli", "-h", "::1", "STRLEN", "large"})) == "300000\n");
+
   const std::string asking = "GET who\r\nQUIT\r\n", answer = "$9\r\nworkspace\r\n+OK\r\n";
   CHECK(checked(run({"nc", "-X", "5", "-x", machine.by_socks(), "localhost", "6379"}, {}, asking)) == answer);
   CHECK(checked(run({"curl", "-sS", "--noproxy", "", "--socks5-hostname", machine.by_socks(), "telnet://localhost:6379"}, {},
@@ -103,7 +115,7 @@ TEST_CASE("raw tcp: redis-cli by a forwarded port, nc and curl by SOCKS5") {
   CHECK(checked(run({"nc", "-X", "5", "-x", machine.by_socks(), "localhost", "6380"}, {}, asking)).empty());
 }
 
-TEST_CASE("raw tcp: ssh, and git over it, by a forwarded port and by SOCKS5") {
+TEST_CASE("raw tcp: ssh, and git over it, by a forwarded port and by SOCKS5; ssh by run --transparent") {
   Machine machine;
   const auto in_home = [&](std::string_view name) { return machine.home / name; };
   for (const char* const key : {"host_key", "id"})
@@ -140,6 +152,11 @@ TEST_CASE("raw tcp: ssh, and git over it, by a forwarded port and by SOCKS5") {
     CHECK(checked(ssh(way, {"cat"}, large)) == large);
   }
 
+  // In its namespace it is another user than that whom its private key belongs to; ssh as root asks nobody.
+  Strings transparent = usual;
+  transparent.insert(transparent.end(), {user + "@localhost", "echo", "$SSH_CONNECTION-"});
+  CHECK(checked(machine.run_transparently(unprivileged(transparent))).find('-') != std::string::npos);
+
   const std::string repository = in_home("project.git"), command = fmt::format("{}", fmt::join(usual, " "));
   checked(machine.as_user({"git", "init", "-q", "--bare", repository}));
   const auto git = [&](const Strings& arguments, const std::string& more) {
@@ -156,7 +173,7 @@ TEST_CASE("raw tcp: ssh, and git over it, by a forwarded port and by SOCKS5") {
   CHECK(git({"-C", "two", "log", "--format=%s"}, "") == "from here\n");
 }
 
-TEST_CASE("raw tcp: psql by a forwarded port") {
+TEST_CASE("raw tcp: psql by a forwarded port and run --transparent") {
   glob_t found{};
   REQUIRE(glob("/usr/lib/postgresql/*/bin/postgres", 0, nullptr, &found) == 0);
   const std::string postgres = found.gl_pathv[0], folder = postgres.substr(0, postgres.rfind('/'));
@@ -177,6 +194,8 @@ TEST_CASE("raw tcp: psql by a forwarded port") {
   CHECK(psql("select 6 * 7") == "42\n");
   CHECK(psql("select length(repeat('l', 3000000))") == "3000000\n");
   CHECK(psql("select repeat('l', 300000)") == std::string(300'000, 'l') + "\n");
+  CHECK(checked(machine.run_transparently({"psql", "-X", "-At", "-h", "localhost", "-U", "tester", "-d", "postgres", "-c",
+                                           "select length(repeat('l', 3000000))"})) == "3000000\n");
   CHECK(server.stop(SIGINT, 30s) == 0);
 }
 

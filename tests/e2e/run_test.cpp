@@ -1,57 +1,12 @@
 // run: a command whose localhost is the workspace's.
-#include <fmt/format.h>
-
-#include <filesystem>
-
-#include "support.hpp"
+#include "run_user.hpp"
 
 using namespace e2e;
 namespace fs = std::filesystem;
 
 namespace {
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-bool runs(pid_t pid) { return kill(pid, 0) == 0; }
-
-const Strings kRoute{"--from-url", "https://cmux-abc-base-3000.cmux.test"};
-
-const Strings kRootVariables{"SSL_CERT_FILE",     "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "PIP_CERT",         "GIT_SSL_CAINFO",
-                             "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE",  "DENO_CERT",          "NIX_SSL_CERT_FILE"};
-
-// A user with nothing running, and a workspace that settings alone lead to.
-struct User {
-  Workspace workspace;
-  TempDir folder;
-  std::string runtime = folder / "run", state = folder / "state";
-  Strings environment{"CMUXPROXY_RUNTIME_DIR=" + runtime,
-                      "CMUXPROXY_STATE_DIR=" + state,
-                      "HOME=" + folder.path,
-                      "XDG_CONFIG_HOME=" + folder / "config",
-                      fmt::format("CMUXPROXY_RESOLVE=*.cmux.test=127.0.0.1:{}", workspace.https_port()),
-                      "CMUXPROXY_UPSTREAM_CA=" + pki() + "/ca.crt",
-                      "CMUXPROXY_DOMAINS=cmux.test"};
-
-  User() {
-    for (const std::string& name : kRootVariables) environment.push_back(name + "=");  // whatever this machine has
-    environment.insert(environment.end(), {"NODE_EXTRA_CA_CERTS=", "JAVA_TOOL_OPTIONS="});
-  }
-  Strings argv(const Strings& command, const Strings& flags = kRoute) const {
-    Strings all{binary(), "run"};
-    all.insert(all.end(), flags.begin(), flags.end());
-    all.emplace_back("--");
-    all.insert(all.end(), command.begin(), command.end());
-    return all;
-  }
-  Run run(const Strings& command, const Strings& flags = kRoute, const Strings& more = {}) const {
-    Strings all = environment;
-    all.insert(all.end(), more.begin(), more.end());
-    return e2e::run(argv(command, flags), all);
-  }
-  // The private instance goes with the command, and is nobody's child.
-  bool nothing_is_left() const {
-    return eventually([&] { return !fs::exists(runtime) || fs::is_empty(runtime); });
-  }
-};
+const Strings& kRoute = kFromUrl;
 
 std::string variable(const Run& env, std::string_view name) {
   const std::string line = fmt::format("\n{}=", name);
@@ -61,9 +16,20 @@ std::string variable(const Run& env, std::string_view name) {
   return env.out.substr(begin, env.out.find('\n', begin) - begin);
 }
 
+// Go's own transport asks no proxy for localhost; linked statically, no library of the system's is in the way.
+std::string go_program(const std::string& cgo) {
+  static TempDir folder;
+  const std::string program = folder / ("go-get-" + cgo);
+  const Run made = run({"go", "build", "-o", program, source("tests/e2e/go/get.go")},
+                       {"CGO_ENABLED=" + cgo, "GOCACHE=" + fixture("../go-cache"), "GO111MODULE=off", "GOFLAGS="}, {}, 10min);
+  INFO(made.err);
+  REQUIRE(made.exit == 0);
+  return program;
+}
+
 }  // namespace
 
-TEST_CASE("run: with nothing else running, programs see the workspace on localhost") {
+TEST_CASE("run: with nothing else running, programs see the workspace on localhost, plainly, by --forward or --transparent") {
   struct Row {
     const char* name;
     Strings command;
@@ -72,6 +38,15 @@ TEST_CASE("run: with nothing else running, programs see the workspace on localho
   const std::string java = source("tests/e2e/java/Get.java"), python = source("tests/e2e/python/get.py"),
                     node = source("tests/e2e/node/get.mjs");
   const std::string http = "http://localhost:3000/", https = "https://localhost:3000/";
+  const std::string with_cgo = go_program("1"), without = go_program("0");
+  const Strings forward{"--forward", "3000:0"}, transparent{"--transparent"};
+  const auto without_proxy = [](Strings command) {
+    Strings all{"env"};
+    for (const char* const name : {"http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"})
+      all.insert(all.end(), {"-u", name});
+    all.insert(all.end(), command.begin(), command.end());
+    return all;
+  };
   User user;
   for (const Row& row : {
            Row{"curl", {"curl", "-sS", http}, {}},
@@ -87,6 +62,22 @@ TEST_CASE("run: with nothing else running, programs see the workspace on localho
            Row{"Python's http.client", {"python3", python, "http.client", "3000"}, {"--forward", "3000:0"}},
            Row{"Node's fetch", {"node", node, "fetch", "3000"}, {"--forward", "3000:0"}},
            Row{"Node's http.get", {"node", node, "http", "3000"}, {"--forward", "3000:0"}},
+           Row{"Python's http.client", {"python3", python, "http.client", "3000"}, transparent},
+           Row{"Node's fetch", {"node", node, "fetch", http}, transparent},
+           Row{"Node's http.get", {"node", node, "http", http}, transparent},
+           Row{"Go", {with_cgo, http}, transparent},
+           Row{"Go, TLS", {with_cgo, https}, transparent},
+           Row{"Go, linked statically", {without, http}, transparent},
+           Row{"Go, linked statically, to [::1]", {without, "http://[::1]:3000/"}, transparent},
+           Row{"curl, obeying its variables", {"curl", "-sS", http}, transparent},
+           Row{"curl, knowing no proxy", without_proxy({"curl", "-sS", http}), transparent},
+           Row{"curl, knowing no proxy, TLS", without_proxy({"curl", "-sS", https}), transparent},
+           Row{"curl, knowing no proxy, TLS to an address", without_proxy({"curl", "-sS", "https://127.0.0.1:3000/"}),
+               transparent},
+           Row{"curl, to [::1]", without_proxy({"curl", "-sS", "http://[::1]:3000/"}), transparent},
+           Row{"curl, to 127.9.9.9", without_proxy({"curl", "-sS", "http://127.9.9.9:3000/"}), transparent},
+           Row{"Python's requests", {"python3", python, "requests", https}, transparent},
+           Row{"Java's HttpClient", {"java", java, "client", https}, transparent},
        }) {
     Strings flags = kRoute;
     flags.insert(flags.end(), row.flags.begin(), row.flags.end());
@@ -176,11 +167,14 @@ TEST_CASE("run: it becomes the command: pid, exit status, signals, descriptors a
 }
 
 TEST_CASE("run: a terminal stays one, ^C comes once, and the command can be stopped and continued") {
+  Strings flags = kRoute;
+  if (GENERATE(false, true)) flags.emplace_back("--transparent");
   User user;
   Strings argv{"python3", source("tests/e2e/python/terminal.py")};
   const Strings command = user.argv({"sh", "-c",
                                      "test -t 0 && test -t 1 && echo terminal; trap 'echo interrupted' INT;"
-                                     "echo ready; read -r line; read -r line; echo got $line"});
+                                     "echo ready; read -r line; read -r line; echo got $line"},
+                                    flags);
   argv.insert(argv.end(), command.begin(), command.end());
   const Run done = run(argv, user.environment);
   INFO(done.out << done.err);
@@ -232,12 +226,15 @@ TEST_CASE("run: a running instance is used, and has no context more when the com
 }
 
 TEST_CASE("run: whatever the command leaves, or however it ends, no context, instance or listener stays") {
-  const std::string script = GENERATE("sleep 300 & echo $!; exec sleep 300",                       // leaves a child behind
-                                      "setsid sleep 300 & echo $!; exec sleep 300",                // ... a daemon
-                                      "trap '' TERM HUP INT; echo 0; while :; do sleep 1; done");  // does not go when asked
+  const std::string script = GENERATE("sleep 300 & echo $!; exec sleep 300",                      // leaves a child behind
+                                      "setsid sleep 300 & echo $!; exec sleep 300",               // ... a daemon
+                                      "trap '' TERM HUP INT; echo 0; while :; do sleep 1; done",  // does not go when asked
+                                      "echo 0; kill -STOP $$; sleep 300");                        // is stopped
+  Strings flags = kRoute;
+  if (GENERATE(false, true)) flags.emplace_back("--transparent");
   User user;
   Process shell;
-  shell.start(user.argv({"sh", "-c", fmt::format("echo $CMUXPROXY_INSTANCE $http_proxy; {}", script)}), user.environment);
+  shell.start(user.argv({"sh", "-c", fmt::format("echo $CMUXPROXY_INSTANCE $http_proxy; {}", script)}, flags), user.environment);
   const std::string first = shell.read_line();
   const pid_t left = std::stoi(shell.read_line());
   const std::string instance = first.substr(0, first.find(' '));
@@ -250,6 +247,28 @@ TEST_CASE("run: whatever the command leaves, or however it ends, no context, ins
   const Run refused = run({"curl", "-sS", "-x", first.substr(first.find(' ') + 1), "http://localhost:3000/"});
   CHECK(refused.exit == 7);  // nobody listens
   if (left > 0) kill(left, SIGKILL);
+}
+
+TEST_CASE("run: an instance that dies under it is an error of the command's connections, and the command goes on") {
+  Strings flags = kRoute;
+  if (GENERATE(false, true)) flags.emplace_back("--transparent");
+  User user;
+  Process shell;
+  shell.start(
+      user.argv({"sh", "-c", "echo $CMUXPROXY_INSTANCE; read -r line; curl -sS http://localhost:3000/; echo curl $?; exit 9"},
+                flags),
+      user.environment, Process::Stdin::pipe);
+  const std::string name = shell.read_line();
+  const auto record = boost::json::parse(read_file(fmt::format("{}/{}.json", user.runtime, name))).as_object();
+  const auto instance = static_cast<pid_t>(number_in(record, "pid"));
+  kill(instance, SIGKILL);
+  REQUIRE(eventually([&] { return !runs(instance); }));
+  shell.close_stdin();
+  CHECK(shell.read_line() == "curl 7");
+  CHECK(shell.wait() == 9);
+  CHECK(fs::exists(fmt::format("{}/{}.json", user.runtime, name)));
+  CHECK(user.run({"true"}).exit == 0);  // ... takes away what is left of it
+  CHECK(user.nothing_is_left());
 }
 
 TEST_CASE("run inside run: the inner context counts, on the same instance") {

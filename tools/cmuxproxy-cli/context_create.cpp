@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "app/settings.hpp"
+#include "chromium_flags.hpp"
 #include "port_flags.hpp"
 #include "route_flags.hpp"
 
@@ -46,13 +47,9 @@ std::string as_curl(const json::object& context) {
 // What a client must know of the instance to trust its certificates.
 json::object status_of(const admin::Client& client) { return expect(client, client.call("GET", "/v1/status")); }
 
-// One argument a line, for "$(…)" and xargs. A secure proxy where there is one: Chromium speaks HTTP/2 to no other.
+// One argument a line, for "$(…)" and xargs.
 std::string as_chromium(const json::object& context, const json::object& status) {
-  const std::string spki = text_member(status, "caSpki");
-  std::string out = fmt::format("--proxy-server={}://{}\n--proxy-bypass-list=<-loopback>\n", spki.empty() ? "http" : "https",
-                                text_member(context, "proxy"));
-  if (!spki.empty()) out += fmt::format("--ignore-certificate-errors-spki-list={}\n", spki);
-  return out;
+  return fmt::format("{}\n", fmt::join(chromium_flags(context, status), "\n"));
 }
 
 // The arguments of session.setProxy(), what to answer to `login` (null: it will not be asked), and the fingerprint for

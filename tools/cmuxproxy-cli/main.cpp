@@ -60,13 +60,15 @@ int run(int argc, char** argv) {
   app.footer(
       "Examples:\n"
       "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- curl http://localhost:3000/\n"
+      "  cmuxproxy browser --from-url https://cmux-abc123-base-3000.cmux.app/\n"
       "  cmuxproxy serve --detach\n"
       "  cmuxproxy ctx create --morph-id abc123 --scope base --domain-suffix cmux.app --format curl\n"
       "  cmuxproxy probe http://localhost:3000/ --morph-id abc123 --scope base --domain-suffix cmux.app\n"
       "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no instance reachable, 4 no such context, 5 probe failed\n"
       "Every command has --help.");
   Action chosen;
-  add_run(app, chosen, std::move(command));
+  add_run(app, chosen, command);
+  add_browser(app, chosen, std::move(command));
   add_serve(app, chosen);
   add_context(app, chosen);
   add_probe(app, chosen);

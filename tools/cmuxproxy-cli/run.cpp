@@ -13,12 +13,14 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "port_flags.hpp"
 #include "route_flags.hpp"
 #include "run.hpp"
 #include "run_environment.hpp"
 #include "run_instance.hpp"
+#include "run_transparent.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -29,6 +31,7 @@ struct Options {
   std::string instance;
   RouteFlags route;
   std::vector<std::string> forwards;
+  bool transparent = false;
   std::vector<std::string> command;
 };
 
@@ -51,10 +54,11 @@ json::object request_of(const Options& options) {
   options.route.add_to(body);
   body["label"] = label_of(options.command.front());
   body["ownerPid"] = getpid();
+  for (const std::string& forward : options.forwards) add_forward(forward, body);
   // Without credentials: Java answers no 407 on tunnels, browsers and SOCKS clients none at all, and what is not in the
   // environment is in nobody's log. The price is that other users of this machine can connect to the port while the command runs.
-  body["dedicatedPort"] = true;
-  for (const std::string& forward : options.forwards) add_forward(forward, body);
+  // The way in from a namespace is a proxy port, too, which nobody else has.
+  if (!options.transparent) body["dedicatedPort"] = true;
   return body;
 }
 
@@ -71,12 +75,21 @@ json::object request_of(const Options& options) {
 
 int run(const Options& options) {
   if (options.command.empty()) throw Exit{kUsage, "run: a command is missing: cmuxproxy run [flags] -- COMMAND…"};
-  const json::object body = request_of(options);
+  if (options.transparent) check_transparent();
+  json::object body = request_of(options);
   const admin::Client client = instance_for_run(options.instance);
-  const json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
+  std::optional<Hand> hand;
+  if (options.transparent) body["transparent"] = hand.emplace().path();
+  json::object context = expect(client, client.call("POST", "/v1/contexts", json::value(body)));
   print_warnings(context);
   if (member(context, "route").is_null()) print_note(fmt::format("cmuxproxy: run: {}", kNoRoute));
   const json::object status = expect(client, client.call("GET", "/v1/status"));
+  if (hand) {
+    const std::uint16_t port = hand->enter_namespace();
+    hand.reset();
+    context["dedicatedPort"] = port;
+    context["proxyUrl"] = fmt::format("http://127.0.0.1:{}", port);
+  }
   set_environment(context, text_member(status, "caFile"));
   if (client.instance().name != kDefaultInstance) setenv("CMUXPROXY_INSTANCE", client.instance().name.c_str(), 1);
   become(options.command);
@@ -85,7 +98,7 @@ int run(const Options& options) {
 }  // namespace
 
 std::vector<std::string> take_command(int& argc, char** argv) {
-  if (argc < 2 || std::string_view(argv[1]) != "run") return {};
+  if (argc < 2 || (std::string_view(argv[1]) != "run" && std::string_view(argv[1]) != "browser")) return {};
   char** const end = argv + argc;
   char** const mark = std::find_if(argv + 2, end, [](const char* argument) { return std::string_view(argument) == "--"; });
   argc = static_cast<int>(mark - argv);
@@ -101,6 +114,9 @@ void add_run(CLI::App& app, Action& chosen, std::vector<std::string> command_lin
       ->envname("CMUXPROXY_INSTANCE")
       ->type_name("NAME")
       ->check(not_empty());
+  command->add_flag("--transparent", options->transparent,
+                    "on Linux: every TCP connection of the command to a loopback address, whatever program, port and protocol, "
+                    "goes to the workspace: it gets a network namespace of its own");
   add_forward_flag(*command, options->forwards);
   add_route_flags(*command, options->route);
   command->footer(
@@ -111,6 +127,7 @@ void add_run(CLI::App& app, Action& chosen, std::vector<std::string> command_lin
       "command.\n\nExamples:\n"
       "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- curl http://localhost:3000/\n"
       "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- bash\n"
+      "  cmuxproxy run --from-url URL --direct --transparent -- psql -h localhost\n"
       "  cmuxproxy run --from-url URL --forward 5432:15432 -- psql -h 127.0.0.1 -p 15432");
   command->callback([options, &chosen] { chosen = [options] { return run(*options); }; });
 }

@@ -7,7 +7,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
+#include "admin/instance_file.hpp"
+#include "base/process.hpp"
 #include "base/program_path.hpp"
 
 namespace cmux::cli {
@@ -33,6 +36,22 @@ int start(const std::vector<std::string>& arguments) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : kFailed;
 }
 
+// What a private instance leaves that was killed, and a run --transparent that was: both are named by a process that has ended.
+void remove_left() {
+  const auto folder = admin::runtime_directory();
+  if (!folder) return;
+  std::error_code failed;
+  for (const auto& each : std::filesystem::directory_iterator(*folder, failed)) {
+    const std::string name = each.path().stem().string();
+    if (!name.starts_with("run-")) continue;
+    const pid_t pid = std::atoi(name.c_str() + 4);
+    if (pid <= 0 || process_runs(pid)) continue;
+    // Claiming a name removes what there is of an instance that has ended, and fails where one has it.
+    if (each.path().extension() == ".lock") static_cast<void>(admin::InstanceFile::claim(name));
+    else if (each.path().extension() != ".json") unlink(each.path().c_str());
+  }
+}
+
 admin::Client start_private() {
   const std::string pid = std::to_string(getpid()), name = "run-" + pid;
   // The rest of its settings are the user's, by variables and the file.
@@ -45,6 +64,7 @@ admin::Client start_private() {
 }  // namespace
 
 admin::Client instance_for_run(const std::string& name) {
+  remove_left();
   if (!name.empty()) return connect(name);
   try {
     return connect(std::string(kDefaultInstance));

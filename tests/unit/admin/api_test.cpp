@@ -152,7 +152,9 @@ TEST_CASE("what a context may be made of") {
       {R"({"ownerPid":0})", 400, "ownerPid", ""},
       {R"({"ownerPid":2147483647})", 400, "ownerPid", "no process"},
       {R"({"bogus":1})", 400, "bogus",
-       "allowed are webContentsId, route, fromUrl, preset, token, direct, label, ttlSeconds, ownerPid, dedicatedPort, forwards"},
+       "allowed are webContentsId, route, fromUrl, preset, token, direct, label, ttlSeconds, ownerPid, dedicatedPort, forwards, "
+       "transparent"},
+      {R"({"transparent":true})", 400, "transparent", "path of a Unix socket"},
       {R"({"dedicatedPort":"x"})", 400, "dedicatedPort", "0 (any) to 65535"},
       {R"({"dedicatedPort":65536})", 400, "dedicatedPort", ""},
       {R"({"forwards":{}})", 400, "forwards", "list"},
@@ -220,7 +222,7 @@ TEST_CASE("contexts are made, shown, changed and released") {
   const boost::json::object context = made.json().as_object();
   const std::string id = context.at("id").as_string().c_str();
   for (const char* key : {"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort",
-                          "forwards", "label", "createdAt", "expiresAt"})
+                          "forwards", "transparent", "label", "createdAt", "expiresAt"})
     CHECK(context.contains(key));
   const std::string url = "http://" + std::string(context.at("username").as_string().c_str()) + ":" +
                           context.at("password").as_string().c_str() + "@127.0.0.1:39385";
