@@ -30,6 +30,8 @@ class Resolver {
   // `client` has a share of the look-ups of its own.
   Task<Result<std::vector<Endpoint>>> resolve(std::string host, std::uint16_t port, milliseconds timeout = milliseconds(0),
                                               std::string client = {});
+  // Other overrides, for what is asked from now on.
+  void apply(std::vector<Override> overrides) { overrides_ = std::move(overrides); }
   // Ends every wait, from now on.
   void cancel();
 

@@ -27,7 +27,10 @@ Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transp
 Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance);
 
 // Serves what is inside a CONNECT to a loopback target of a routed context: requests, or bytes for the route's own tunnel.
+// `record`: the CONNECT's, which a raw tunnel is told of in; null where nobody wants it.
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                        bool forwarded = false);
+                        Record* record);
+// ... or inside a connection to a forwarded port.
+Task<void> serve_forwarded(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target);
 
 }  // namespace cmux::proxy

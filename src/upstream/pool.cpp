@@ -29,7 +29,7 @@ std::string Origin::text() const {
 }
 
 Pool::Pool(net::Resolver& resolver, const PoolOptions& options)
-    : resolver_(resolver), options_(options), asleep_(options.time_asleep()) {}
+    : resolver_(resolver), options_(&options), asleep_(options.time_asleep()) {}
 Pool::~Pool() {
   for (auto& [origin, place] : places_) place->idle.clear();
 }
@@ -42,9 +42,13 @@ std::shared_ptr<Place> Pool::place_of(const Origin& origin) {
   }
   auto place = std::make_shared<Place>();
   place->origin = origin;
-  const auto listed = [&](const std::string& pattern) { return net::matches_glob(pattern, origin.host); };
-  place->h2c = origin.h2c || (!origin.tls && std::any_of(options_.h2c_hosts.begin(), options_.h2c_hosts.end(), listed));
+  place->h2c = speaks_h2c(origin);
   return places_[origin] = std::move(place);
+}
+
+bool Pool::speaks_h2c(const Origin& origin) const {
+  const auto listed = [&](const std::string& pattern) { return net::matches_glob(pattern, origin.host); };
+  return origin.h2c || (!origin.tls && std::any_of(options_->h2c_hosts.begin(), options_->h2c_hosts.end(), listed));
 }
 
 Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted, Claim* claim) {
@@ -75,7 +79,7 @@ Task<Result<Lease>> Pool::wait(std::shared_ptr<Place> place, Wanted wanted, Clai
         self.woken.set();
       },
       &waiter);
-  late.after(options_.http2.response_timeout);
+  late.after(options_->http2.response_timeout);
   for (int tries = 0;;) {
     if (claim.given_up_) co_return make_error(Errc::cancelled, "the client has gone");
     if (waiter.failed) co_return upstream_error(*waiter.failed, place->origin);
@@ -108,7 +112,7 @@ Task<Result<Lease>> Pool::wait(std::shared_ptr<Place> place, Wanted wanted, Clai
 }
 
 Pool::Offer Pool::offer_to(const Place& place, const Wanted& wanted) const {
-  if (!options_.offer_http2 || place.needs_http1) return Offer::http1;
+  if (!options_->offer_http2 || place.needs_http1) return Offer::http1;
   if (wanted.upgrade && place.no_upgrades) return Offer::http1;
   if (place.h2c) return Offer::h2c;
   return place.origin.tls ? Offer::both : Offer::http1;
@@ -170,8 +174,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   } opener{*place, *attempt, alone};
   if (alone) place->opening = true;
   Lease& lease = attempt->lease;
-  auto transport =
-      co_await connect(place->origin, offer == Offer::both ? kBoth : kHttp1, wanted, wanted.timed ? &lease.opening_ : nullptr);
+  auto transport = co_await connect(place->origin, offer == Offer::both ? kBoth : kHttp1, wanted, lease.opening_);
   if (!transport) {
     attempt->failed = transport.error();
     co_return;
@@ -179,7 +182,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   const std::uint64_t serial = opened_;
   if (offer == Offer::h2c || (*transport)->alpn() == "h2") {
     place->http1 = false;
-    auto shared = std::make_shared<Shared>(std::move(*transport), options_.http2, place, serial);
+    auto shared = std::make_shared<Shared>(std::move(*transport), options_->http2, place, serial);
     for (const auto& one : place->shared) shared->connection.learn(one->connection.learned());
     place->shared.push_back(shared);
     if (!wanted.upgrade && !attempt->abandoned) {
@@ -191,7 +194,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   } else {
     if (offer == Offer::both) place->http1 = true;
     if (attempt->abandoned) co_return;
-    lease.kept_.reset(new Kept{this, place, serial, http1::ClientConnection(std::move(*transport), options_.http1)});
+    lease.kept_ = std::make_unique<Kept>(this, place, serial, std::move(*transport), options_->http1);
     lease.serial_ = serial;
   }
 }
@@ -208,46 +211,46 @@ Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
 }
 
 Task<Result<std::unique_ptr<net::Transport>>> Pool::connect(const Origin& origin, std::string_view alpn, const Wanted& wanted,
-                                                            Opening* opening) {
+                                                            Opening& opening) {
   net::Claim claim;
   if (!claim.granted()) co_return upstream_error(make_error(Errc::limit, "too many descriptors are in use"), origin);
   std::string client = wanted.client ? *wanted.client : std::string();
-  auto socket = co_await net::dial(resolver_, origin.host, origin.port, options_.dial, opening ? &opening->dial : nullptr,
-                                   std::move(client));
+  auto socket = co_await net::dial(resolver_, origin.host, origin.port, options_->dial, &opening.dial, std::move(client));
   claim.end();
   if (!socket) co_return upstream_error(socket.error(), origin);
   ++opened_;
   if (!origin.tls) co_return std::unique_ptr<net::Transport>(std::move(*socket));
-  if (!tls_) {
-    auto made = tls::ClientContext::create(options_.tls);
+  if (tls_.empty()) {
+    auto made = tls::ClientContext::create(options_->tls);
     if (!made) co_return upstream_error(made.error(), origin);
-    tls_ = std::move(*made);
+    tls_.push_back(std::move(*made));
   }
-  const auto start = opening ? Clock::now() : Clock::time_point{};
-  auto secured = std::make_unique<net::TlsTransport>(std::move(*socket), tls_->make(origin.host, origin.text(), alpn));
+  const auto start = Clock::now();
+  auto secured = std::make_unique<net::TlsTransport>(std::move(*socket), tls_.back()->make(origin.host, origin.text(), alpn));
   Deadline late(
       [](void* transport) {
         static_cast<net::Transport*>(transport)->abort(make_error(Errc::connect_timeout, "no answer in the TLS handshake"),
                                                        false);
       },
       secured.get());
-  late.after(options_.tls_timeout);
+  late.after(options_->tls_timeout);
   auto done = co_await secured->handshake();
   if (!done) {
     Error error = upstream_error(done.error(), origin);
     error.retryable = true;
     co_return error;
   }
-  if (opening) opening->tls = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+  opening.tls = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
   co_return std::unique_ptr<net::Transport>(std::move(secured));
 }
 
 void Pool::keep(std::unique_ptr<Kept> kept) {
-  const milliseconds usual = kept->place->origin.tls ? options_.idle_timeout : options_.idle_plain;
-  const milliseconds time = kept->connection.kept_for(usual, options_.idle_timeout);
+  if (kept->serial <= kept->place->stale) return;
+  const milliseconds usual = kept->place->origin.tls ? options_->idle_timeout : options_->idle_plain;
+  const milliseconds time = kept->connection.kept_for(usual, options_->idle_timeout);
   if (time.count() <= 0) return;
   auto& list = kept->place->idle;
-  if (list.size() >= options_.max_idle) list.erase(list.begin());
+  if (list.size() >= options_->max_idle) list.erase(list.begin());
   list.push_back(std::move(kept));
   Kept* const idle = list.back().get();
   idle->connection.watch_idle([](void* gone) { static_cast<Kept*>(gone)->pool->drop(static_cast<Kept*>(gone)); }, idle, time);
@@ -266,12 +269,34 @@ void Pool::drop(Kept* kept) {
 // A machine that has slept does not know which of its connections still stand, and no deadline has counted the time.
 void Pool::notice_sleep() {
   constexpr milliseconds kNap{1'000};
-  const milliseconds asleep = options_.time_asleep();
+  const milliseconds asleep = options_->time_asleep();
   if (asleep - std::exchange(asleep_, asleep) < kNap) return;
   for (auto& [origin, place] : places_) {
     place->idle.clear();
     for (const auto& one : place->shared) one->connection.doubt();
   }
+}
+
+void Pool::apply(const PoolOptions& options) {
+  const PoolOptions& before = *std::exchange(options_, &options);
+  const bool other_trust = options.tls != before.tls;
+  if (other_trust) {
+    auto made = tls::ClientContext::create(options.tls);
+    if (made) tls_.push_back(std::move(*made));
+    else log::error("no TLS upstream by the new settings: {}", made.error().detail);
+  }
+  if (!other_trust && options.h2c_hosts == before.h2c_hosts) return;
+  for (auto& [origin, place] : places_) {
+    place->h2c = speaks_h2c(origin);
+    place->stale = opened_;
+  }
+  clear();
+}
+
+std::size_t Pool::open_count() const {
+  std::size_t count = 0;
+  for (const auto& [origin, place] : places_) count += place->kept + place->shared.size();
+  return count;
 }
 
 std::size_t Pool::idle_count() const {

@@ -77,7 +77,6 @@ struct Wanted {
   bool upgrade = false;          // it is an upgrade: HTTP/2 will do only where the peer takes extended CONNECT
   bool checked = false;          // a kept connection is looked at once more: the request must not meet a closing one
   std::uint64_t newer_than = 0;  // for a retry: the serial of the connection that failed
-  bool timed = false;            // fill in Opening's times
   // Whose share of the look-ups a new connection takes (net/lookup.hpp); null: nobody's in particular.
   std::shared_ptr<const std::string> client;
 };
@@ -107,7 +106,11 @@ class Pool {
   // response.
   Task<Result<Lease>> acquire(const Origin& origin, Wanted wanted, Claim* claim = nullptr);
 
+  // For what is opened from now on. What was opened under another trust is not used for the next request.
+  void apply(const PoolOptions& options);
+
   std::size_t idle_count() const;
+  std::size_t open_count() const;  // those in use, too
   std::size_t opened() const { return opened_; }
   std::size_t places() const { return places_.size(); }
   // Closes what is idle.
@@ -126,18 +129,19 @@ class Pool {
   Task<Result<Lease>> wait(std::shared_ptr<Place> place, Wanted wanted, Claim& claim);
   Task<void> open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, std::shared_ptr<Attempt> attempt);
   Task<Result<std::unique_ptr<net::Transport>>> connect(const Origin& origin, std::string_view alpn, const Wanted& wanted,
-                                                        Opening* opening);
+                                                        Opening& opening);
+  bool speaks_h2c(const Origin& origin) const;
   Task<void> run_shared(std::shared_ptr<Shared> shared);
   void keep(std::unique_ptr<Kept> kept);
   void drop(Kept* kept);
   void notice_sleep();
 
   net::Resolver& resolver_;
-  const PoolOptions& options_;
+  const PoolOptions* options_;
   // Those that nobody uses are removed when there are twice as many as the last time.
   std::map<Origin, std::shared_ptr<Place>> places_;
   std::size_t sweep_at_ = 64;
-  std::unique_ptr<tls::ClientContext> tls_;
+  std::vector<std::unique_ptr<tls::ClientContext>> tls_;  // the last one is in use; others outlive what was made with them
   Scope scope_;
   std::uint64_t opened_ = 0;
   milliseconds asleep_;

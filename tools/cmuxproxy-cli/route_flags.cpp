@@ -169,4 +169,12 @@ void add_route_flags(CLI::App& command, RouteFlags& flags) {
       ->group("Route");
 }
 
+std::string route_summary(const json::value& route) {
+  if (route.is_null()) return std::string(kNoRoute);
+  std::string out;
+  for (const char* key : {"cmuxProxyOrigin", "template", "morphId", "scope", "domainSuffix", "morphDomainSuffix", "suffix"})
+    if (const std::string text = text_member(route, key); !text.empty()) out += (out.empty() ? "" : " ") + text;
+  return out;
+}
+
 }  // namespace cmux::cli
