@@ -124,9 +124,9 @@ void add_route_flags(CLI::App& command, RouteFlags& flags) {
       ->check(not_empty())
       ->group("Route");
   command
-      .add_flag(
-          "--direct", flags.direct,
-          "straight to the proxy in the workspace's machine, of a cmux or morph route: nothing is put into pages, and raw TCP works")
+      .add_flag("--direct", flags.direct,
+                "straight to the proxy in the workspace's machine, of a cmux or morph route: nothing is put into pages, and raw "
+                "TCP works")
       ->group("Route");
   command
       .add_option("--preset", flags.preset,
