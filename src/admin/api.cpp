@@ -7,6 +7,7 @@
 #include <boost/url.hpp>
 
 #include "admin/api_call.hpp"
+#include "base/log.hpp"
 #include "net/address.hpp"
 #include "policy/credentials.hpp"
 
@@ -73,6 +74,7 @@ const std::vector<Api::Operation>& Api::table() {
       {"GET", "/metrics", &Api::metrics},
       {"GET", "/v1/status", &Api::status},
       {"GET", "/v1/events", &Api::events, {"context", "type"}},
+      {"GET", "/v1/logs", &Api::logs, {"after"}},
       {"POST", "/v1/shutdown", &Api::shut_down, {}, true},
       {"GET", "/v1/contexts", &Api::list_contexts},
       {"POST", "/v1/contexts", &Api::create_context, {}, true},
@@ -199,7 +201,7 @@ Task<Reply> Api::status(Call&) {
 
 Task<Reply> Api::metrics(Call&) {
   Reply reply;
-  reply.type = "text/plain; version=0.0.4";
+  reply.type = "text/plain; version=0.0.4; charset=utf-8";
   reply.body = co_await instance_.metrics();
   co_return reply;
 }
@@ -250,13 +252,36 @@ Task<Reply> Api::shut_down(Call& call) {
   co_return already_answered();
 }
 
+const std::vector<std::string_view>& Api::event_types() {
+  static const std::vector<std::string_view> types{"request",          "context.created",       "context.released",
+                                                   "context.rerouted", "context.tunnel-failed", "log"};
+  return types;
+}
+
+json::object line_to_json(const log::Line& line) {
+  const std::string_view level = log::name_of(line.level);
+  return {{"number", line.number},
+          {"time", rfc3339(line.at)},
+          {"level", json::string_view(level.data(), level.size())},
+          {"message", line.message}};
+}
+
+Task<Reply> Api::logs(Call& call) {
+  std::uint64_t after = 0;
+  if (const std::string* const given = call.parameter("after"))
+    if (!read_number(*given, after)) co_return problem(400, "after: must be a whole number", "after");
+  json::object document;
+  json::array& lines = document["lines"].emplace_array();
+  for (const log::Line& line : log::kept(after)) lines.emplace_back(line_to_json(line));
+  co_return json_reply(200, document);
+}
+
 Task<Reply> Api::events(Call& call) {
   EventFilter filter;
   if (const std::string* const type = call.parameter("type")) {
-    static constexpr std::string_view kTypes[] = {"request", "context", "context.created", "context.released",
-                                                  "context.rerouted"};
-    if (std::find(std::begin(kTypes), std::end(kTypes), *type) == std::end(kTypes))
-      co_return problem(400, fmt::format("type: allowed are {}", fmt::join(kTypes, ", ")), "type");
+    const auto& types = event_types();
+    if (*type != "context" && std::find(types.begin(), types.end(), *type) == types.end())
+      co_return problem(400, fmt::format("type: allowed are context, {}", fmt::join(types, ", ")), "type");
     filter.type = *type;
   }
   if (const std::string* const context = call.parameter("context")) {

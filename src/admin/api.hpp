@@ -8,6 +8,7 @@
 
 #include "admin/events.hpp"
 #include "admin/reply.hpp"
+#include "base/log.hpp"
 #include "base/time_text.hpp"
 #include "policy/context.hpp"
 
@@ -19,6 +20,8 @@ struct TunnelFailure {
   std::string target, error, detail;
 };
 boost::json::object failure_to_json(const TunnelFailure& failure);
+// The data of a "log" event, and a line of GET /v1/logs.
+boost::json::object line_to_json(const log::Line& line);
 
 // The running instance as the API sees it. Implemented by app/server; every call is on the main thread.
 class Instance {
@@ -29,6 +32,8 @@ class Instance {
   virtual Result<policy::ContextPtr> create(policy::ContextRequest request) = 0;
   // Returns when every worker knows all changes made to the contexts before the call.
   virtual Task<void> settled() = 0;
+  // The same, with what has gone on under these, in their order.
+  virtual Task<std::vector<policy::Usage>> usage(std::vector<policy::ContextPtr> contexts) = 0;
   // The keys of `status --json`.
   virtual Task<boost::json::object> status() = 0;
   // In Prometheus' text format.
@@ -40,7 +45,7 @@ class Instance {
   virtual const std::string& proxy_address() const = 0;  // "127.0.0.1:39385"
   virtual const std::vector<std::string>& more_domains() const = 0;
   virtual const TunnelFailure* tunnel_failure(const std::string& context) const = 0;  // null: none has failed
-  // Somebody listens to events, or nobody any more: workers measure only for listeners.
+  // Somebody listens to events, or nobody any more: workers measure, and lines of the log are told, only for listeners.
   virtual void set_observed(bool observed) = 0;
 };
 
@@ -57,6 +62,8 @@ class Api final : public http::Handler {
 
   // All there is, as "GET /v1/contexts/{id}"; a test holds docs/openapi.yaml against it.
   static std::vector<std::string> operations();
+  // The types that events have; held against docs/openapi.yaml too.
+  static const std::vector<std::string_view>& event_types();
 
  private:
   struct Operation;
@@ -74,6 +81,9 @@ class Api final : public http::Handler {
   Task<Reply> metrics(Call& call);
   Task<Reply> shut_down(Call& call);
   Task<Reply> events(Call& call);
+  Task<Reply> logs(Call& call);
+  // A context as it is now; of one that was just made or changed with what may surprise about it.
+  Task<Reply> tell(std::uint16_t status, policy::ContextPtr context, bool secrets, bool with_warnings);
   Task<Reply> list_contexts(Call& call);
   Task<Reply> create_context(Call& call);
   Task<Reply> release_contexts(Call& call);
@@ -89,6 +99,6 @@ class Api final : public http::Handler {
 
 // A context with the contract's keys. `secrets`: with the password and the route's header values, as only its creator sees them.
 boost::json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets,
-                                    const TunnelFailure* failure = nullptr);
+                                    const policy::Usage& usage, const TunnelFailure* failure = nullptr);
 
 }  // namespace cmux::admin

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <charconv>
 
 #include "admin/api.hpp"
 
@@ -27,6 +28,12 @@ struct Api::Operation {
   bool takes_body = false;
   bool open = false;  // needs no token
 };
+
+// False: it is no whole number, or too large a one.
+inline bool read_number(std::string_view text, std::uint64_t& number) {
+  const auto [stop, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return !text.empty() && failed == std::errc{} && stop == text.data() + text.size();
+}
 
 // An answer that the operation has sent itself.
 inline Reply already_answered() {

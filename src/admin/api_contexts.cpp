@@ -1,6 +1,5 @@
 // The admin API's operations on contexts.
 #include <boost/json.hpp>
-#include <charconv>
 
 #include "admin/api_call.hpp"
 #include "admin/context_request.hpp"
@@ -19,17 +18,6 @@ Reply released(const std::vector<std::string>& ids) {
   return json_reply(200, document);
 }
 
-// What was made of a request: with what may surprise about it.
-Reply made_reply(int status, const policy::Context& context, const std::string& proxy_address, bool secrets) {
-  json::object document = context_to_json(context, proxy_address, secrets);
-  const std::vector<std::string> warnings = policy::warnings_of(context);
-  if (!warnings.empty()) {
-    json::array& list = document["warnings"].emplace_array();
-    for (const std::string& warning : warnings) list.emplace_back(warning);
-  }
-  return json_reply(status, document);
-}
-
 }  // namespace
 
 // What is told of contexts is what the workers know too: one that is not there any more is worth nothing any more. So they are
@@ -37,10 +25,25 @@ Reply made_reply(int status, const policy::Context& context, const std::string& 
 Task<Reply> Api::list_contexts(Call&) {
   json::object document;
   json::array& list = document["contexts"].emplace_array();
-  for (const policy::ContextPtr& context : instance_.contexts().list())
-    list.emplace_back(context_to_json(*context, instance_.proxy_address(), false, instance_.tunnel_failure(context->id)));
-  co_await instance_.settled();
+  const std::vector<policy::ContextPtr> contexts = instance_.contexts().list();
+  const std::vector<policy::Usage> usage = co_await instance_.usage(contexts);
+  for (std::size_t i = 0; i < contexts.size(); ++i)
+    list.emplace_back(
+        context_to_json(*contexts[i], instance_.proxy_address(), false, usage[i], instance_.tunnel_failure(contexts[i]->id)));
   co_return json_reply(200, document);
+}
+
+Task<Reply> Api::tell(std::uint16_t status, policy::ContextPtr context, bool secrets, bool with_warnings) {
+  std::vector<policy::ContextPtr> one{context};
+  const std::vector<policy::Usage> usage = co_await instance_.usage(std::move(one));
+  json::object document =
+      context_to_json(*context, instance_.proxy_address(), secrets, usage.front(), instance_.tunnel_failure(context->id));
+  const std::vector<std::string> warnings = with_warnings ? policy::warnings_of(*context) : std::vector<std::string>();
+  if (!warnings.empty()) {
+    json::array& list = document["warnings"].emplace_array();
+    for (const std::string& warning : warnings) list.emplace_back(warning);
+  }
+  co_return json_reply(status, document);
 }
 
 Task<Reply> Api::create_context(Call& call) {
@@ -55,8 +58,7 @@ Task<Reply> Api::create_context(Call& call) {
   }
   if (!made) co_return refused_field(made.error(), "");
   const policy::ContextPtr context = *made;
-  co_await instance_.settled();  // its credentials work from the answer on
-  Reply reply = made_reply(201, *context, instance_.proxy_address(), true);
+  Reply reply = co_await tell(201, context, true, true);  // its credentials work from the answer on
   reply.fields.emplace_back("Location", "/v1/contexts/" + context->id);
   co_return reply;
 }
@@ -69,10 +71,7 @@ Task<Reply> Api::release_contexts(Call& call) {
   std::optional<std::uint64_t> id;
   if (number) {
     std::uint64_t value = 0;
-    const char* const end = number->data() + number->size();
-    const auto [stop, failed] = std::from_chars(number->data(), end, value);
-    if (number->empty() || failed != std::errc{} || stop != end)
-      co_return problem(400, "webContentsId: must be a whole number", "webContentsId");
+    if (!read_number(*number, value)) co_return problem(400, "webContentsId: must be a whole number", "webContentsId");
     id = value;
   }
   const std::vector<std::string> ids = instance_.contexts().release_all(id, "it was released");
@@ -87,9 +86,9 @@ Task<Reply> Api::show_context(Call& call) {
     secrets = *given == "true";
   }
   const policy::ContextPtr context = instance_.contexts().find(call.id);
+  if (context) co_return co_await tell(200, context, secrets, false);
   co_await instance_.settled();
-  if (!context) co_return no_such_context();
-  co_return json_reply(200, context_to_json(*context, instance_.proxy_address(), secrets, instance_.tunnel_failure(context->id)));
+  co_return no_such_context();
 }
 
 Task<Reply> Api::change_context(Call& call) {
@@ -101,8 +100,7 @@ Task<Reply> Api::change_context(Call& call) {
   if (!changed) co_return refused_field(changed.error(), "route");
   const policy::ContextPtr context = *changed;
   if (!context) co_return no_such_context();
-  co_await instance_.settled();
-  co_return made_reply(200, *context, instance_.proxy_address(), false);
+  co_return co_await tell(200, context, false, true);
 }
 
 Task<Reply> Api::release_context(Call& call) {

@@ -125,6 +125,10 @@ Task<Result<void>> EventStream::open(std::string path) {
                        fmt::format("the instance answered GET /v1/events with {}", response.head().result_int()));
 }
 
+void EventStream::close() {
+  if (connection_) connection_->socket.close();
+}
+
 Task<Result<ServerEvent>> EventStream::next(milliseconds timeout) {
   connection_->socket.expires_after(timeout);
   while (true) {

@@ -50,6 +50,8 @@ class EventStream {
   Task<Result<void>> open(std::string path);
   // Errc::timeout when none came in time: the stream is over then.
   Task<Result<ServerEvent>> next(milliseconds timeout);
+  // What waits fails.
+  void close();
 
  private:
   struct Connection;

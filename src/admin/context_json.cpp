@@ -20,7 +20,7 @@ json::object failure_to_json(const TunnelFailure& failure) {
 }
 
 json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets,
-                             const TunnelFailure* failure) {
+                             const policy::Usage& usage, const TunnelFailure* failure) {
   json::object out;
   out["id"] = context.id;
   out["username"] = context.username;
@@ -44,6 +44,13 @@ json::object context_to_json(const policy::Context& context, const std::string& 
   out["createdAt"] = rfc3339(context.created_at);
   if (context.expires_at) out["expiresAt"] = rfc3339(*context.expires_at);
   else out["expiresAt"] = nullptr;
+  if (context.owner_pid != 0) out["ownerPid"] = context.owner_pid;
+  else out["ownerPid"] = nullptr;
+  json::object& used = out["usage"].emplace_object();
+  used["requests"] = usage.requests;
+  used["open"] = usage.open;
+  if (usage.last) used["lastAt"] = rfc3339(*usage.last);
+  else used["lastAt"] = nullptr;
   if (secrets) out["socksUrl"] = fmt::format("socks5h://{}{}", login, proxy);
   if (own) out["pacUrl"] = fmt::format("http://{}/proxy.pac", proxy);
   else out["pacUrl"] = nullptr;

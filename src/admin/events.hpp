@@ -13,7 +13,7 @@ namespace cmux::admin {
 
 // What happened, for GET /v1/events and `probe`. `data` is one JSON object without line breaks.
 struct EventRecord {
-  std::string type;     // "request", "context.created", "context.released", "context.rerouted", "context.tunnel-failed"
+  std::string type;     // one of Api::event_types()
   std::string context;  // the context's id, or empty
   std::string data;
 };

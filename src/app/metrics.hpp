@@ -1,6 +1,8 @@
-// The workers' counters as Prometheus' text format, and a finished exchange as JSON.
+// The workers' counters as Prometheus' text format (docs/metrics.md). Names keep to that ecosystem's habits: base units, _total
+// for what only grows, and labels with few values, none of which a client or a workspace chooses.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "proxy/worker.hpp"
@@ -8,13 +10,14 @@
 namespace cmux::app {
 
 void add(proxy::Counters& sum, const proxy::Counters& part);
+
 struct Facts {  // of the instance
   std::size_t contexts = 0;
-  Clock::duration uptime{};
+  std::uint64_t contexts_created = 0;
+  std::chrono::system_clock::time_point started;
+  std::optional<std::time_t> ca_ends;
   bool draining = false;
 };
 std::string metrics_text(const proxy::Counters& counters, const Facts& facts);
-// One line: the data of a "request" event.
-std::string record_json(const proxy::Record& record);
 
 }  // namespace cmux::app

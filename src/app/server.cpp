@@ -7,23 +7,27 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 #include <cerrno>
+#include <list>
 
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
 #include "app/doors.hpp"
+#include "app/file_watch.hpp"
 #include "app/hand_over.hpp"
 #include "app/hide_memory.hpp"
 #include "app/metrics.hpp"
 #include "app/parent_setting.hpp"
 #include "app/proxy_options.hpp"
+#include "app/reload.hpp"
+#include "app/reports.hpp"
+#include "app/workers.hpp"
 #include "base/log.hpp"
 #include "base/process.hpp"
 #include "base/signals.hpp"
-#include "base/time_text.hpp"
 #include "net/descriptors.hpp"
 #include "net/listener.hpp"
 #include "policy/credentials.hpp"
-#include "proxy/worker.hpp"
+#include "tls/certificate.hpp"
 
 namespace cmux::app {
 namespace {
@@ -38,7 +42,9 @@ constexpr milliseconds kAbortTime{1'000};   // for what is open to end, once it 
 
 class Server final : public admin::Instance {
  public:
-  Server(const Settings& settings, const std::function<Result<Settings>()>& reload) : settings_(settings), reload_(reload) {}
+  Server(const Settings& settings, const SettingsSource& source) : settings_(settings), source_(source) {
+    admin_options_.idle_timeout = kAdminIdle;
+  }
 
   int run(const std::function<void(const std::string&, const std::string&)>& print_ready) {
     Signals signals{SIGINT, SIGTERM, SIGHUP};
@@ -58,9 +64,7 @@ class Server final : public admin::Instance {
     late.after(kAbortTime / 2);
     loop_.run(scope_.join());
     late.cancel();
-    bool ended = true;
-    for (auto& worker : workers_) ended = worker->stop(kAbortTime) && ended;
-    if (ended) return 0;
+    if (workers_.stop(kAbortTime)) return 0;
     // A look-up or a connection attempt hangs in the system, and the thread with it. Nothing is lost by leaving.
     log::debug("leaving while a connection attempt is under way");
     file_.reset();
@@ -84,19 +88,20 @@ class Server final : public admin::Instance {
   }
   const std::string& proxy_address() const override { return proxy_; }
   const std::vector<std::string>& more_domains() const override { return settings_.domains; }
-  const admin::TunnelFailure* tunnel_failure(const std::string& context) const override {
-    const auto found = tunnel_failures_.find(context);
-    return found == tunnel_failures_.end() ? nullptr : &found->second;
-  }
+  const admin::TunnelFailure* tunnel_failure(const std::string& context) const override { return reports_.failure_of(context); }
 
   Task<void> settled() override {
     // Posts are carried out in order: when this one has come back, every change before it is known.
-    auto nothing = [](proxy::Worker&) {};
-    co_await ask_all(nothing);
+    std::function<void(proxy::Worker&)> nothing = [](proxy::Worker&) {};
+    co_await workers_.ask(std::move(nothing));
+  }
+
+  Task<std::vector<policy::Usage>> usage(std::vector<ContextPtr> contexts) override {
+    co_return co_await workers_.usage(contexts);
   }
 
   Task<json::object> status() override {
-    const proxy::Counters sum = co_await total();
+    const proxy::Counters sum = co_await workers_.counters();
     json::object out;
     out["instance"] = settings_.instance;
     out["version"] = CMUXPROXY_VERSION;
@@ -106,13 +111,18 @@ class Server final : public admin::Instance {
     out["http2"] = settings_.http2;
     out["caFile"] = ca_file();
     out["caSpki"] = authority_ ? json::value(authority_->spki_fingerprint()) : json::value(nullptr);
-    out["threads"] = workers_.size();
+    out["threads"] = workers_.all().size();
     out["uptimeSeconds"] = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     out["contexts"] = contexts_.size();
     out["connections"] = json::object{{"open", sum.open_connections}, {"total", sum.connections}, {"shed", sum.shed}};
-    out["requests"] =
-        json::object{{"open", sum.open_requests}, {"total", sum.requests}, {"refused", sum.refused}, {"failed", sum.failed}};
-    out["upstream"] = json::object{{"idle", sum.idle_upstreams}, {"opened", sum.upstream_connections}, {"retried", sum.retried}};
+    out["requests"] = json::object{{"open", sum.open_requests},
+                                   {"total", sum.requests},
+                                   {"refused", sum.answers(proxy::Source::proxy, 4)},
+                                   {"failed", sum.answers(proxy::Source::proxy, 5)}};
+    out["upstream"] = json::object{{"open", sum.open_upstreams},
+                                   {"idle", sum.idle_upstreams},
+                                   {"opened", sum.upstream_connections},
+                                   {"retried", sum.retried}};
     out["tunnels"] = sum.tunnels;
     out["openTunnels"] = sum.open_tunnels;
     out["upstreamProxy"] = parents_json(settings_.parents);
@@ -121,12 +131,15 @@ class Server final : public admin::Instance {
   }
 
   Task<std::string> metrics() override {
-    const proxy::Counters sum = co_await total();
-    co_return metrics_text(sum, Facts{contexts_.size(), Clock::now() - started_, stopping_});
+    const proxy::Counters sum = co_await workers_.counters();
+    Facts facts{contexts_.size(), contexts_created_, started_at_, {}, stopping_};
+    if (authority_) facts.ca_ends = tls::end_of(authority_->certificate());
+    co_return metrics_text(sum, facts);
   }
 
   void set_observed(bool observed) override {
-    for (auto& worker : workers_) worker->observed = observed;
+    reports_.set_observed(observed);
+    observe();
   }
 
   milliseconds drain_timeout() const override { return settings_.drain_timeout; }
@@ -159,28 +172,24 @@ class Server final : public admin::Instance {
     proxy_ = proxy_listener_->endpoint().text();
     const std::string admin_address = admin_listener_->endpoint().text();
     admin_ = settings_.admin.is_unix() ? admin_address : "http://" + admin_address;
-    doors_ = std::make_unique<Doors>(workers_);
+    doors_ = std::make_unique<Doors>(workers_.all());
     own_ = {proxy_listener_->endpoint(), admin_listener_->endpoint()};
 
     admin::InstanceRecord record{settings_.instance, getpid(), proxy_, admin_, policy::random_hex(32)};
     open_authority();
     api_ = std::make_unique<admin::Api>(*this, record.token, settings_.admin.is_unix() ? std::string() : admin_address);
-    make_options();
-    for (unsigned i = 0; i < settings_.threads; ++i)
-      workers_.push_back(std::make_unique<proxy::Worker>(
-          options_, [this](proxy::Record done) { take_record(std::move(done)); },
-          [this](proxy::TunnelFailure failed) { take_failure(std::move(failed)); }));
-    {
-      const SignalsBlocked blocked;  // in the workers
-      for (auto& worker : workers_) worker->start();
-    }
+    use_settings();
+    workers_.start(
+        settings_.threads, options_.back(), [this](proxy::Record done) { reports_.take(done); },
+        [this](proxy::TunnelFailure failed) { reports_.take(std::move(failed)); });
+    observe();
     std::vector<proxy::Worker*> all;
-    for (auto& worker : workers_) all.push_back(worker.get());
-    workers_.front()->post([this, all] { workers_.front()->accept(proxy_listener_, all, nullptr); });
+    for (const auto& worker : workers_.all()) all.push_back(worker.get());
+    workers_.first().post([this, all] { workers_.first().accept(proxy_listener_, all, nullptr); });
     if (auto written = file_->write(record); !written) return written.error();
     if (settings_.allow_remote && !settings_.listen.is_loopback())
       log::warn("{} can be reached from other machines: whoever has a context's credentials can use it", proxy_);
-    if (settings_.insecure_upstream) log::warn("certificates of upstreams are not checked (insecure-upstream)");
+    if (settings_.insecure_upstream) warn_of_insecurity();
     return {};
   }
 
@@ -206,14 +215,6 @@ class Server final : public admin::Instance {
   }
 
   json::value ca_file() const { return authority_ ? json::value(authority_->certificate_path()) : json::value(nullptr); }
-
-  void make_options() {
-    options_ = proxy_options(settings_);
-    admin_options_.idle_timeout = kAdminIdle;
-    options_.authority = authority_.get();
-    options_.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
-    options_.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
-  }
 
   // Would a connection to that address come back to this process? Workers ask; what it reads does not change once they run.
   bool is_own(const net::Endpoint& endpoint) const {
@@ -259,85 +260,11 @@ class Server final : public admin::Instance {
     for (net::Transport* transport : admin_transports_) transport->abort(make_error(Errc::cancelled, "shutting down"), true);
   }
 
-  // Runs `work` on every worker, and returns when all have.
-  template <class Work>
-  Task<void> ask_all(Work work) {
-    Event done;
-    std::size_t left = workers_.size();
-    for (auto& worker : workers_) {
-      proxy::Worker* const asked = worker.get();
-      asked->post([this, asked, work, &done, &left] {
-        work(*asked);
-        loop_.post([&done, &left] {
-          if (--left == 0) done.set();
-        });
-      });
-    }
-    co_await done;
-  }
-
-  Task<proxy::Counters> total() {
-    std::vector<proxy::Counters> parts(workers_.size());
-    // Each worker writes its own place; the posts order the writes before the reading here.
-    auto collect = [this, &parts](proxy::Worker& worker) {
-      for (std::size_t i = 0; i < workers_.size(); ++i)
-        if (workers_[i].get() == &worker) parts[i] = worker.counters();
-    };
-    co_await ask_all(collect);
-    proxy::Counters sum;
-    for (const proxy::Counters& part : parts) add(sum, part);
-    co_return sum;
-  }
-
   void on_change(Change change, const ContextPtr& context, std::string_view reason) {
-    for (auto& worker : workers_) {
-      proxy::Worker* const told = worker.get();
-      told->post([told, change, context] { told->apply(change, context); });
-    }
-    if (change == Change::released) {
-      doors_->close(*context);
-      tunnel_failures_.erase(context->id);
-    }
-    const std::string_view type = change == Change::added      ? "context.created"
-                                  : change == Change::rerouted ? "context.rerouted"
-                                                               : "context.released";
-    if (!reason.empty()) log_release(context->id, reason);
-    json::object data{{"time", rfc3339(std::chrono::system_clock::now())}, {"context", context->id}};
-    if (!reason.empty()) data["reason"] = reason;
-    api_->publish({std::string(type), context->id, json::serialize(data)});
-  }
-
-  // Many may go at once: they are one line.
-  void log_release(const std::string& id, std::string_view reason) {
-    if (released_ > 0 && reason != release_reason_) log_releases();
-    if (released_++ == 0) loop_.post([this] { log_releases(); });
-    release_id_ = id;
-    release_reason_ = reason;
-  }
-  void log_releases() {
-    const std::size_t count = std::exchange(released_, 0);
-    if (count == 1) log::info("released context {}: {}", release_id_, release_reason_);
-    else if (count > 1) log::info("released {} contexts: {}", count, release_reason_);
-  }
-
-  // On a worker's thread.
-  void take_record(proxy::Record record) {
-    if (settings_.access_log)
-      log::info("access {} {} {} -> {} {} {} us{}", record.context.empty() ? "-" : record.context, record.method, record.url,
-                record.destination.empty() ? "-" : record.destination, record.status, record.total.count(),
-                record.error.empty() ? "" : " " + record.error);
-    loop_.post([this, record = std::move(record)] { api_->publish({"request", record.context, record_json(record)}); });
-  }
-
-  void take_failure(proxy::TunnelFailure failed) {
-    loop_.post([this, failed = std::move(failed)] {
-      if (!contexts_.find(failed.context)) return;  // released meanwhile
-      admin::TunnelFailure& last = tunnel_failures_[failed.context];
-      last = {std::chrono::system_clock::now(), failed.target, failed.error, failed.detail};
-      json::object data = admin::failure_to_json(last);
-      data["context"] = failed.context;
-      api_->publish({"context.tunnel-failed", failed.context, json::serialize(data)});
-    });
+    workers_.tell([change, context](proxy::Worker& worker) { worker.apply(change, context); });
+    if (change == Change::added) ++contexts_created_;
+    if (change == Change::released) doors_->close(*context);
+    reports_.changed(change, *context, reason);
   }
 
   void on_signal(int number) {
@@ -347,16 +274,46 @@ class Server final : public admin::Instance {
     end_drain();
   }
   void end_drain() {
-    if (drained_) drained_->set();
+    if (!drained_) return;
+    cut_short_ = true;
+    drained_->set();
   }
 
+  // The instance goes on with what it has where the new settings are bad.
   void reread() {
-    auto read = reload_();
-    if (!read) return log::error("configuration not changed: {}", read.error().detail);
-    log::set_level(read->log_level);
-    settings_.log_level = read->log_level;
-    log::info("configuration read again: log-level is in effect; other settings need a restart");
+    auto read = source_.load();
+    if (!read) {
+      for (const std::string& line : lines_of(read.error().detail)) log::error("settings not changed: {}", line);
+      return;
+    }
+    const bool was_insecure = settings_.insecure_upstream;
+    const std::vector<std::string> fixed = keep_fixed(settings_, *read), changed = differing(settings_, *read);
+    settings_ = std::move(*read);
+    log::configure(settings_.log_level, settings_.log_format);
+    use_settings();
+    workers_.tell([&options = options_.back()](proxy::Worker& worker) { worker.apply(options); });
+    if (changed.empty()) log::info("settings read again: nothing has changed");
+    else log::info("settings read again: changed are {}", fmt::join(changed, ", "));
+    if (!fixed.empty()) log::warn("settings that need a restart: {}", fmt::join(fixed, ", "));
+    if (settings_.insecure_upstream && !was_insecure) warn_of_insecurity();
   }
+
+  // What follows from them, but for what was opened by them.
+  void use_settings() {
+    options_.push_back(proxy_options(settings_));
+    proxy::Options& options = options_.back();
+    options.authority = authority_.get();
+    options.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
+    options.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
+    reports_.set_access_log(settings_.access_log);
+    observe();
+    if (source_.path && settings_.watch_config && !file_watch_) file_watch_.emplace(*source_.path, [this] { reread(); });
+    if (!settings_.watch_config) file_watch_.reset();
+  }
+
+  void observe() { workers_.observe(reports_.wanted()); }
+
+  static void warn_of_insecurity() { log::warn("certificates of upstreams are not checked (insecure-upstream)"); }
 
   void close_admin() {
     admin_listener_->close();
@@ -366,56 +323,47 @@ class Server final : public admin::Instance {
 
   // Stops accepting, lets what is under way end, for a limited time. The admin API answers until then.
   Task<void> drain() {
-    workers_.front()->post([this] { proxy_listener_->close(); });
+    workers_.first().post([this] { proxy_listener_->close(); });
     doors_->close_all();
     for (HandOver* const one : handing_over_) one->cancel();
-    // Shared with the workers' answers: one may come when the time is over.
-    auto drained = std::make_shared<Event>();
-    auto left = std::make_shared<std::size_t>(workers_.size());
+    const auto drained = std::make_shared<Event>();
     drained_ = drained.get();
-    for (auto& worker : workers_) {
-      proxy::Worker* const told = worker.get();
-      told->post([this, told, drained, left] {
-        told->drain([this, drained, left] {
-          loop_.post([drained, left] {
-            if (--*left == 0) drained->set();
-          });
-        });
-      });
-    }
+    workers_.drain(drained);
     co_await *drained;
     drained_ = nullptr;
     late_.cancel();
-    if (*left > 0) log::info("closing what is still open");
+    if (cut_short_) log::info("closing what is still open");
     loop_.stop();
   }
 
   Settings settings_;
-  const std::function<Result<Settings>()>& reload_;
+  const SettingsSource& source_;
   Loop loop_;
-  proxy::Options options_;
+  // Those in use, behind all that were before: connections keep to those they began with, and nobody changes settings often.
+  std::list<proxy::Options> options_;
   http1::ServerOptions admin_options_;
   std::unique_ptr<tls::Authority> authority_;
   std::vector<net::Endpoint> own_;
   policy::ContextStore contexts_{
       [this](Change change, const ContextPtr& context, std::string_view reason) { on_change(change, context, reason); }};
-  std::map<std::string, admin::TunnelFailure> tunnel_failures_;  // the last one of each context
+  Reports reports_{loop_, contexts_, [this](const admin::EventRecord& event) { api_->publish(event); }};
+  std::optional<FileWatch> file_watch_;
   std::unique_ptr<admin::InstanceFile> file_;
   std::unique_ptr<ProcessWatch> owner_;
   std::unique_ptr<net::Listener> admin_listener_;
   std::shared_ptr<net::Listener> proxy_listener_;
   std::unique_ptr<admin::Api> api_;
   std::unique_ptr<Doors> doors_;
-  std::vector<std::unique_ptr<proxy::Worker>> workers_;
+  Workers workers_{loop_};
   std::set<http::Drainable*> admin_open_;
   std::set<net::Transport*> admin_transports_;
   std::set<HandOver*> handing_over_;
   Scope scope_;
   std::string proxy_, admin_;
-  std::size_t released_ = 0;  // contexts that no log line tells of yet; all for that reason
-  std::string release_id_, release_reason_;
   Clock::time_point started_ = Clock::now();
-  bool stopping_ = false;
+  const std::chrono::system_clock::time_point started_at_ = std::chrono::system_clock::now();
+  std::uint64_t contexts_created_ = 0;
+  bool stopping_ = false, cut_short_ = false;
   Event* drained_ = nullptr;  // while draining: set to end it
   Deadline late_{[](void* self) { static_cast<Server*>(self)->end_drain(); }, this};
 };
@@ -423,9 +371,9 @@ class Server final : public admin::Instance {
 }  // namespace
 
 int run_server(const Settings& settings, const std::function<void(const std::string& json, const std::string& text)>& print_ready,
-               const std::function<Result<Settings>()>& reload) {
+               const SettingsSource& source) {
   log::configure(settings.log_level, settings.log_format);
-  Server server(settings, reload);
+  Server server(settings, source);
   return server.run(print_ready);
 }
 

@@ -7,10 +7,16 @@
 
 namespace cmux::app {
 
+// Where settings come from.
+struct SettingsSource {
+  std::function<Result<Settings>()> load;
+  std::optional<std::string> path;  // the file among them, where there is one
+};
+
 // Runs until a signal or a shutdown request has been carried out; returns the exit code. Start-up errors are logged and give 1.
-// `print_ready` gets the ready document (one JSON line) and its form for people, once everything listens. `reload` reads the
-// settings anew, for SIGHUP.
+// `print_ready` gets the ready document (one JSON line) and its form for people, once everything listens. `source` is read anew
+// at SIGHUP, or when its file changes, where the settings say so.
 int run_server(const Settings& settings, const std::function<void(const std::string& json, const std::string& text)>& print_ready,
-               const std::function<Result<Settings>()>& reload);
+               const SettingsSource& source);
 
 }  // namespace cmux::app

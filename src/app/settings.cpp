@@ -31,40 +31,46 @@ std::string variable_of(std::string_view name) {
   return variable;
 }
 
-Error unknown(std::string_view where, std::string_view what, std::string_view name, const std::vector<std::string>& known) {
+std::string unknown(std::string_view where, std::string_view what, std::string_view name, const std::vector<std::string>& known) {
   const std::string guess = closest(name, known);
-  return make_error(Errc::config,
-                    fmt::format("{}: unknown {}{}; allowed are {}", where, what,
-                                guess.empty() ? "" : fmt::format(" (did you mean {}?)", guess), fmt::join(known, ", ")));
+  return fmt::format("{}: unknown {}{}; allowed are {}", where, what,
+                     guess.empty() ? "" : fmt::format(" (did you mean {}?)", guess), fmt::join(known, ", "));
 }
 
 // One source's values for the settings, as they are read over each other. Remembers where each came from, for the checks that
 // need more than one setting.
 class Loader {
  public:
-  Result<void> set(const Row& row, const std::string& where, const std::vector<std::string>& values) {
-    if (auto done = row.read(settings_, values); !done)
-      return make_error(Errc::config, fmt::format("{}: {}", where, done.error().detail));
+  void set(const Row& row, const std::string& where, const std::vector<std::string>& values) {
+    if (auto done = row.read(settings_, values); !done) return fail(fmt::format("{}: {}", where, done.error().detail));
     sources_[row.info.name] = where;
-    return {};
+  }
+  // Goes on: all that is wrong is told at once.
+  void fail(const std::string& problem) { problems_ += (problems_.empty() ? "" : "\n") + problem; }
+
+  // After all else: they are read by what the environment says, too.
+  void find_parents(const Environment& environment) {
+    auto parents = app::find_parents(settings_.upstream_proxy, environment);
+    if (parents) settings_.parents = std::move(*parents);
+    else fail(fmt::format("upstream-proxy: {}", parents.error().detail));
   }
 
-  Result<Settings> finish() const {
+  Result<Settings> finish() {
     if (!settings_.allow_remote && !settings_.listen.is_loopback())
-      return at(
+      fail_at(
           "listen",
           fmt::format("{} is not a loopback address: anyone who reaches it may try the proxy; to bind it, give --allow-remote",
                       settings_.listen.text()));
     if (!settings_.admin.is_unix() && !settings_.admin.is_loopback())
-      return at("admin", fmt::format("{} is not a loopback address: expected 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
-                                     settings_.admin.text()));
+      fail_at("admin", fmt::format("{} is not a loopback address: expected 127.0.0.1:PORT, [::1]:PORT or unix:PATH",
+                                   settings_.admin.text()));
+    if (!problems_.empty()) return make_error(Errc::config, problems_);
     return settings_;
   }
 
  private:
-  Error at(const std::string& name, const std::string& detail) const {
-    return make_error(Errc::config, fmt::format("{}: {}", sources_.at(name), detail));
-  }
+  void fail_at(const std::string& name, const std::string& detail) { fail(fmt::format("{}: {}", sources_.at(name), detail)); }
+  std::string problems_;
   Settings settings_;
   std::map<std::string, std::string> sources_;
 };
@@ -89,25 +95,27 @@ std::string file_form(const Row& row) {
   }
 }
 
-Result<void> load_file(Loader& loader, const std::string& path) {
+void load_file(Loader& loader, const std::string& path) {
   auto entries = read_settings_file(path);
-  if (!entries) return entries.error();
+  if (!entries) return loader.fail(entries.error().detail);
   for (FileEntry& entry : *entries) {
     const std::string where = fmt::format("{}:{}: {}", path, entry.line, entry.key);
     const Row* row = find_row(entry.key);
     if (!row) {
       std::vector<std::string> keys;
       for (const Row& known : setting_rows()) keys.push_back(known.info.name);
-      return unknown(where, "key", entry.key, keys);
+      loader.fail(unknown(where, "key", entry.key, keys));
+      continue;
     }
-    if (!fits(row->shape, entry.type))
-      return make_error(Errc::config, fmt::format("{}: expected {}, not {}", where, file_form(*row), entry.type_name));
+    if (!fits(row->shape, entry.type)) {
+      loader.fail(fmt::format("{}: expected {}, not {}", where, file_form(*row), entry.type_name));
+      continue;
+    }
     // A file names other files from where it lies, not from where the program was started.
     if (row->shape == Shape::file && !entry.texts.front().empty())
       entry.texts.front() = std::filesystem::path(path).parent_path() / entry.texts.front();
-    if (auto done = loader.set(*row, where, entry.texts); !done) return done;
+    loader.set(*row, where, entry.texts);
   }
-  return {};
 }
 
 std::vector<std::string> split(std::string_view text) {
@@ -123,33 +131,31 @@ std::vector<std::string> split(std::string_view text) {
   }
 }
 
-Result<void> load_environment(Loader& loader, const Environment& environment, const std::vector<std::string>& names) {
+void load_environment(Loader& loader, const Environment& environment, const std::vector<std::string>& names) {
   std::vector<std::string> known{"CMUXPROXY_CONFIG", "CMUXPROXY_RUNTIME_DIR", "CMUXPROXY_STATE_DIR",
                                  "CMUXPROXY_BIN",    "CMUXPROXY_CONTEXT",     "CMUXPROXY_FORWARDS"};
   for (const Row& row : setting_rows()) known.push_back(variable_of(row.info.name));
   for (const std::string& name : names)
     if (name.starts_with(kPrefix) && std::find(known.begin(), known.end(), name) == known.end())
-      return unknown(name, "variable", name, known);
+      loader.fail(unknown(name, "variable", name, known));
   for (const Row& row : setting_rows()) {
     const std::string variable = variable_of(row.info.name);
     const char* value = environment(variable.c_str());
     if (!value || !*value) continue;  // an empty variable is how shells unset one for a command
     const auto values = row.info.repeatable ? split(value) : std::vector<std::string>{value};
-    if (auto done = loader.set(row, variable, values); !done) return done;
+    loader.set(row, variable, values);
   }
-  return {};
 }
 
-Result<void> load_flags(Loader& loader, const FlagValues& flags) {
+void load_flags(Loader& loader, const FlagValues& flags) {
   for (const auto& [name, values] : flags) {
     const Row* row = find_row(name);
-    if (!row) return make_error(Errc::config, fmt::format("--{}: unknown flag", name));
-    if (values.empty()) continue;
+    if (!row) loader.fail(fmt::format("--{}: unknown flag", name));
+    if (!row || values.empty()) continue;
     const std::string where = fmt::format("--{}{}", row->info.negated_flag ? "no-" : "", name);
     const auto effective = row->info.repeatable ? values : std::vector<std::string>{values.back()};
-    if (auto done = loader.set(*row, where, effective); !done) return done;
+    loader.set(*row, where, effective);
   }
-  return {};
 }
 
 // Empty where it is not set.
@@ -197,16 +203,11 @@ Result<std::string> state_directory(const Environment& environment) {
 Result<Settings> load_settings(const FlagValues& flags, const Environment& environment,
                                const std::vector<std::string>& variable_names, const std::optional<std::string>& path) {
   Loader loader;
-  if (path)
-    if (auto done = load_file(loader, *path); !done) return done.error();
-  if (auto done = load_environment(loader, environment, variable_names); !done) return done.error();
-  if (auto done = load_flags(loader, flags); !done) return done.error();
-  auto settings = loader.finish();
-  if (!settings) return settings;
-  auto parents = find_parents(settings->upstream_proxy, environment);
-  if (!parents) return make_error(Errc::config, fmt::format("upstream-proxy: {}", parents.error().detail));
-  settings->parents = std::move(*parents);
-  return settings;
+  if (path) load_file(loader, *path);
+  load_environment(loader, environment, variable_names);
+  load_flags(loader, flags);
+  loader.find_parents(environment);
+  return loader.finish();
 }
 
 std::string to_toml(const Settings& settings) {

@@ -43,6 +43,7 @@ struct Settings {
   log::Level log_level = log::Level::info;
   log::Format log_format = log::Format::text;
   bool access_log = false;
+  bool watch_config = false;
   milliseconds drain_timeout{5'000};
   int ready_fd = -1;
   pid_t owner_pid = 0;  // 0: none
@@ -75,7 +76,7 @@ struct SettingInfo {
   std::string help;      // one line
   bool repeatable = false;
   bool negated_flag = false;  // the flag switches off: "http2" has --no-http2
-  bool reloadable = false;    // a change of the file takes effect on SIGHUP
+  bool fixed = false;         // only a start can change it
 };
 const std::vector<SettingInfo>& setting_table();
 
@@ -91,9 +92,9 @@ std::optional<std::string> config_path(const std::optional<std::string>& flag, c
 // ~/.local/state/cmuxproxy. Errc::config where none of them is set.
 Result<std::string> state_directory(const Environment& environment);
 
-// All sources in their order. Errors (Errc::config) say where: "config.toml:3: drain-timeout: expected a time such as 5s, 300ms,
-// 1h",
-// "--threads: …", "CMUXPROXY_THREADS: …"; unknown keys and CMUXPROXY_* variables are errors that list what is allowed.
+// All sources in their order. The error (Errc::config) tells of all that is wrong, a line each, and says where: "config.toml:3:
+// drain-timeout: expected a time such as 5s, 300ms, 1h", "--threads: …", "CMUXPROXY_THREADS: …"; unknown keys and CMUXPROXY_*
+// variables are errors that list what is allowed.
 Result<Settings> load_settings(const FlagValues& flags, const Environment& environment,
                                const std::vector<std::string>& variable_names, const std::optional<std::string>& path);
 

@@ -192,10 +192,10 @@ std::vector<Row> make_rows() {
   rows.push_back(rewrite_row<&R::hsts>({"rewrite-hsts", "", "drop a workspace's Strict-Transport-Security"}));
   rows.push_back(rewrite_row<&R::cors>({"rewrite-cors", "", "map a workspace in Access-Control-Allow-Origin to localhost"}));
   rows.push_back(rewrite_row<&R::origin>({"rewrite-origin", "", "map localhost in Origin and Referer to the workspace"}));
-  rows.push_back(
-      choice_row<&S::log_level>({"log-level", "LEVEL", "trace, debug, info, warn, error or off", false, false, true}, kLevels));
+  rows.push_back(choice_row<&S::log_level>({"log-level", "LEVEL", "trace, debug, info, warn, error or off"}, kLevels));
   rows.push_back(choice_row<&S::log_format>({"log-format", "FORMAT", "text, or json for one object a line"}, kFormats));
   rows.push_back(switch_row<&S::access_log>({"access-log", "", "log a line for every request"}));
+  rows.push_back(switch_row<&S::watch_config>({"watch-config", "", "read the file again when it changes, as SIGHUP does"}));
   rows.push_back(
       time_row<&S::drain_timeout>({"drain-timeout", "TIME", "how long requests may go on after a stop; 0: not at all"}));
   rows.push_back({{"ready-fd", "N", "a descriptor that gets the ready document and is then closed"},
@@ -238,6 +238,10 @@ std::vector<Row> make_rows() {
       {"max-descriptors", "N", "how many to use at the most; 0: what the system gives"}, 0, 1 << 30));
   rows.push_back(
       switch_row<&S::dumpable>({"dumpable", "", "let other processes of this user read its memory, and core files be written"}));
+  // What a listener, a thread or the process has been opened with.
+  constexpr std::array kFixed{"listen"sv,       "port-attempts"sv, "admin"sv,     "instance"sv,        "threads"sv,
+                              "allow-remote"sv, "ready-fd"sv,      "owner-pid"sv, "max-descriptors"sv, "dumpable"sv};
+  for (Row& row : rows) row.info.fixed = std::find(kFixed.begin(), kFixed.end(), row.info.name) != kFixed.end();
   return rows;
 }
 

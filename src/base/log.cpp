@@ -7,9 +7,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <deque>
 #include <mutex>
 
 #include "base/line_writer.hpp"
@@ -22,7 +24,8 @@ std::atomic<bool> as_json{false};
 
 constexpr const char* kName = "cmuxproxy";
 constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v";
-constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":"%v"})";
+constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})";
+constexpr std::array<std::string_view, 6> kNames{"trace", "debug", "info", "warn", "error", "off"};
 constexpr std::array<std::string_view, 6> kColours{"\x1b[37m", "\x1b[36m", "\x1b[32m", "\x1b[33m\x1b[1m", "\x1b[31m\x1b[1m", ""};
 
 bool has_colours() {
@@ -36,8 +39,9 @@ LineWriter& writer() {
       spdlog::pattern_formatter formatter(as_json ? kJsonPattern : kTextPattern);
       const std::string text = count == 1 ? "1 log line was dropped: stderr did not take it"
                                           : fmt::format("{} log lines were dropped: stderr did not take them", count);
+      const std::string payload = as_json ? fmt::format(R"("message":"{}")", text) : text;
       spdlog::memory_buf_t line;
-      formatter.format(spdlog::details::log_msg(kName, spdlog::level::warn, text), line);
+      formatter.format(spdlog::details::log_msg(kName, spdlog::level::warn, payload), line);
       return std::string(line.data(), line.size());
     };
     auto* const made = new LineWriter(STDERR_FILENO, gap);
@@ -65,14 +69,57 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
   const bool colours_ = has_colours();
 };
 
-spdlog::logger& logger() {
-  static spdlog::logger* const instance = [] {
+// One a format, so that a line is of one piece whatever the format becomes meanwhile.
+spdlog::logger& logger(bool json) {
+  const auto make = [](const char* pattern) {
     writer();
     auto* const made = new spdlog::logger(kName, std::make_shared<Sink>());
     made->set_level(spdlog::level::trace);
-    made->set_pattern(as_json ? kJsonPattern : kTextPattern);
+    made->set_pattern(pattern);
     return made;
-  }();
+  };
+  static spdlog::logger* const text_lines = make(kTextPattern);
+  static spdlog::logger* const json_lines = make(kJsonPattern);
+  return json ? *json_lines : *text_lines;
+}
+
+class Ring {
+ public:
+  void add(Level level, std::string message) {
+    const std::lock_guard lock(mutex_);
+    bytes_ += size_of(message);
+    lines_.push_back({++number_, std::chrono::system_clock::now(), level, std::move(message)});
+    while (bytes_ > kMostKept) {
+      bytes_ -= size_of(lines_.front().message);
+      lines_.pop_front();
+    }
+    if (told_ && !std::exchange(telling_, true)) told_();
+  }
+  std::vector<Line> behind(std::uint64_t after) {
+    const std::lock_guard lock(mutex_);
+    telling_ = false;
+    const auto first = std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) { return line.number > after; });
+    return {first, lines_.end()};
+  }
+  void tell(std::function<void()> told) {
+    const std::lock_guard lock(mutex_);
+    told_ = std::move(told);
+    telling_ = false;
+  }
+
+ private:
+  static std::size_t size_of(const std::string& message) { return sizeof(Line) + message.size(); }
+  std::mutex mutex_;  // guards what follows
+  std::deque<Line> lines_;
+  std::size_t bytes_ = 0;
+  std::uint64_t number_ = 0;
+  std::function<void()> told_;
+  bool telling_ = false;
+};
+
+// Never destroyed, as the writer.
+Ring& ring() {
+  static auto* const instance = new Ring;
   return *instance;
 }
 
@@ -92,12 +139,12 @@ std::size_t character_size(std::string_view text) {
   return (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f) ? 0 : size;
 }
 
-std::string escaped(std::string_view text) {
+std::string escaped(std::string_view text, bool in_json) {
   std::string out;
   while (!text.empty()) {
     const char c = text.front();
     std::size_t size = c >= 0x20 && c < 0x7f ? 1 : character_size(text);
-    if (as_json && (c == '"' || c == '\\')) out += '\\';
+    if (in_json && (c == '"' || c == '\\')) out += '\\';
     if (size > 0) out += text.substr(0, size);
     else out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c)), size = 1;
     text.remove_prefix(size);
@@ -110,20 +157,36 @@ std::string escaped(std::string_view text) {
 void configure(Level level, Format format) {
   set_level(level);
   as_json = format == Format::json;
-  logger().set_pattern(as_json ? kJsonPattern : kTextPattern);
 }
 
 void set_level(Level level) { threshold.store(static_cast<int>(level), std::memory_order_relaxed); }
 
 bool enabled(Level level) { return static_cast<int>(level) >= threshold.load(std::memory_order_relaxed); }
 
-void write(Level level, std::string_view message) {
-  const auto number = static_cast<spdlog::level::level_enum>(level);
-  // A peer's bytes may be quoted in a message: it stays one line, and one JSON document.
-  if (std::all_of(message.begin(), message.end(), is_plain))
-    logger().log(number, spdlog::string_view_t(message.data(), message.size()));
-  else logger().log(number, spdlog::string_view_t(escaped(message)));
+std::string_view name_of(Level level) { return kNames[static_cast<std::size_t>(level)]; }
+
+bool is_json() { return as_json; }
+
+std::string printable(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), is_plain) ? std::string(text) : escaped(text, false);
 }
+
+// A peer's bytes may be quoted in a message: it stays one line, and one JSON document.
+void write(Level level, std::string_view message, std::string_view members) {
+  const auto number = static_cast<spdlog::level::level_enum>(level);
+  std::string text = printable(message);
+  if (as_json) {
+    const std::string line = fmt::format(R"("message":"{}"{}{})", escaped(message, true), members.empty() ? "" : ",", members);
+    logger(true).log(number, spdlog::string_view_t(line));
+  } else {
+    logger(false).log(number, spdlog::string_view_t(text));
+  }
+  ring().add(level, std::move(text));
+}
+
+std::vector<Line> kept(std::uint64_t after) { return ring().behind(after); }
+
+void on_line(std::function<void()> told) { ring().tell(std::move(told)); }
 
 void flush() { writer().flush(kLastWait); }
 

@@ -1,13 +1,17 @@
 // Logging to stderr, as text for people or as JSON lines. Thread-safe, and nobody waits for stderr: it may be a pipe that is
 // never read (base/line_writer.hpp). What is in the queue when the program ends gets kLastWait. Callers never pass credentials,
-// header values or bodies; redact() is for the few places where a value must be told apart without being told.
+// header values or bodies; redact() is for the few places where a value must be told apart without being told. The last lines are
+// kept in memory besides, for who asks the instance what it has logged.
 #pragma once
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/wheel.hpp"
 
@@ -16,11 +20,31 @@ namespace cmux::log {
 enum class Level { trace, debug, info, warn, error, off };
 enum class Format { text, json };
 
-// Not thread-safe against logging: called before the workers start, and by a reload on the main thread for the level alone.
 void configure(Level level, Format format);
 void set_level(Level level);
 bool enabled(Level level);
-void write(Level level, std::string_view message);
+std::string_view name_of(Level level);
+// Whatever the level is. `members`: more members of the line's object where lines are JSON, as `"key":value`; none in text.
+void write(Level level, std::string_view message, std::string_view members = {});
+// Do lines have members?
+bool is_json();
+
+// As write() shows it: one line of UTF-8 that a terminal takes no orders from.
+std::string printable(std::string_view text);
+
+// A line that was written, since the beginning; counted from 1.
+struct Line {
+  std::uint64_t number;
+  std::chrono::system_clock::time_point at;
+  Level level;
+  std::string message;  // printable
+};
+inline constexpr std::size_t kMostKept = 256 * 1024;  // bytes of lines
+// Those that are still kept of the ones behind `after`.
+std::vector<Line> kept(std::uint64_t after = 0);
+// `told` is called, on any thread and not to log itself, when there are lines that kept() has not shown yet: once until the next
+// kept(). Null ends it.
+void on_line(std::function<void()> told);
 
 // For what was logged to reach a stderr that is read, where it is: at the end of the program.
 inline constexpr milliseconds kLastWait{200};

@@ -50,7 +50,7 @@ std::size_t tunnel_room(std::uint64_t moved) {
   return moved >= 4 * kFirst ? kLarge : kFirst;
 }
 
-Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side, Traffic* traffic) {
+Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side, Meter* meter, Traffic* traffic) {
   while (true) {
     auto body = co_await from.read_body();
     if (!body && traffic && traffic->over() && body.error().code == Errc::cancelled) body = Body{{}, true};
@@ -68,14 +68,16 @@ Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_
       error.side = to_side;
       co_return error;
     }
+    if (meter) meter->add(body->bytes);
     if (next == Next::end) co_return Result<void>{};
   }
 }
 
 namespace {
 
-Task<void> relay_half(Stream& from, Side from_side, Stream& to, Side to_side, Traffic& traffic, Result<void>& outcome) {
-  auto result = co_await relay_body(from, from_side, to, to_side, &traffic);
+Task<void> relay_half(Stream& from, Side from_side, Stream& to, Side to_side, Meter* meter, Traffic& traffic,
+                      Result<void>& outcome) {
+  auto result = co_await relay_body(from, from_side, to, to_side, meter, &traffic);
   if (result) co_return;
   if (outcome) outcome = result.error();  // the first error is the cause, the other half's its echo
   from.reset(Errc::reset);
@@ -84,11 +86,12 @@ Task<void> relay_half(Stream& from, Side from_side, Stream& to, Side to_side, Tr
 
 }  // namespace
 
-Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream, Traffic& traffic) {
+Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream, Traffic& traffic, Meter* downstream_said,
+                                Meter* upstream_said) {
   Result<void> outcome;
   Scope halves;
-  halves.spawn(relay_half(downstream, Side::downstream, upstream, Side::upstream, traffic, outcome));
-  co_await relay_half(upstream, Side::upstream, downstream, Side::downstream, traffic, outcome);
+  halves.spawn(relay_half(downstream, Side::downstream, upstream, Side::upstream, downstream_said, traffic, outcome));
+  co_await relay_half(upstream, Side::upstream, downstream, Side::downstream, upstream_said, traffic, outcome);
   co_await halves.join();
   co_return outcome;
 }

@@ -132,11 +132,31 @@ class Drainable {
 // calls a byte), and small ones hold no large buffer.
 std::size_t tunnel_room(std::uint64_t moved);
 
+// Counts the bytes of a body, or of one direction of a tunnel, that the other side has taken; and a sum of many such, which
+// outlives it.
+class Meter {
+ public:
+  explicit Meter(std::uint64_t& sum) : sum_(sum) {}
+  Meter(const Meter&) = delete;
+  void add(std::string_view bytes) {
+    bytes_ += bytes.size();
+    sum_ += bytes.size();
+  }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  std::uint64_t& sum_;
+  std::uint64_t bytes_ = 0;
+};
+
 // Moves what is left of `from`'s body to `to`, with its trailers, until the end. Errors say whose they are by `side`: `from_side`
 // for reads, `to_side` for writes. `traffic`: the tunnel's, where it is one.
-Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side, Traffic* traffic = nullptr);
+Task<Result<void>> relay_body(Stream& from, Side from_side, Stream& to, Side to_side, Meter* meter = nullptr,
+                              Traffic* traffic = nullptr);
 
-// Both directions of a tunnel until both have ended; a half that ended stays ended. An error of either resets both.
-Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream, Traffic& traffic);
+// Both directions of a tunnel until both have ended; a half that ended stays ended. An error of either resets both. The meters
+// are for what each side has said.
+Task<Result<void>> relay_tunnel(Stream& downstream, Stream& upstream, Traffic& traffic, Meter* downstream_said = nullptr,
+                                Meter* upstream_said = nullptr);
 
 }  // namespace cmux::http

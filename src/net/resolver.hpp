@@ -38,6 +38,8 @@ class Resolver {
                                               std::string client = {});
   // The host is where an override says.
   bool overrides(std::string_view host) const { return override_of(host) != nullptr; }
+  // Other overrides, for what is asked from now on.
+  void apply(std::vector<Override> overrides) { overrides_ = std::move(overrides); }
   // Ends every wait, from now on.
   void cancel();
 

@@ -46,6 +46,18 @@ using ContextPtr = std::shared_ptr<const Context>;
 // What works otherwise than whoever made it may expect, for people.
 std::vector<std::string> warnings_of(const Context& context);
 
+// What has gone on under a context.
+struct Usage {
+  std::uint64_t requests = 0, open = 0;                         // tunnels are requests
+  std::optional<std::chrono::system_clock::time_point> last{};  // of the last one's beginning
+
+  void add(const Usage& other) {
+    requests += other.requests;
+    open += other.open;
+    if (other.last && (!last || *other.last > *last)) last = other.last;
+  }
+};
+
 // What `ctx create` asks for.
 struct ContextRequest {
   std::uint64_t web_contents_id = 0;

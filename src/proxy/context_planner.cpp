@@ -58,8 +58,9 @@ Result<void> ContextPlanner::take_forwarded(Entrance& entrance, http::Head& requ
 
 Result<PlanPtr> ContextPlanner::plan(Entrance& entrance, const Session& session, const http::Head& request) {
   const bool connect = proxy::is_tunnel(request);
-  if (!connect && entrance.plan && entrance.planned_for == session.context && entrance.planned_scheme == request.scheme &&
-      entrance.planned_authority == request.authority)
+  const Options& options = worker_.options();
+  if (!connect && entrance.plan && entrance.planned_for == session.context && entrance.planned_under == &options &&
+      entrance.planned_scheme == request.scheme && entrance.planned_authority == request.authority)
     return entrance.plan;
   if (connect && entrance.tunnel) return bad_request("CONNECT inside a tunnel");
   auto target = net::parse_authority(request.authority);
@@ -71,11 +72,12 @@ Result<PlanPtr> ContextPlanner::plan(Entrance& entrance, const Session& session,
       return bad_request(fmt::format("this tunnel was opened for {}, not for {}", entrance.tunnel->text(), target->text()), 421);
   }
   if (auto looped = check_loop(session, *target, request.scheme); !looped) return looped.error();
-  const Appearance appearance{worker_.options().rewrites, entrance.forwarded ? &entrance.seen : nullptr};
-  auto made = make_plan(session.context.get(), request.scheme, *target, request.authority, worker_.options().hosts, &appearance);
+  const Appearance appearance{options.rewrites, entrance.forwarded ? &entrance.seen : nullptr};
+  auto made = make_plan(session.context.get(), request.scheme, *target, request.authority, options.hosts, &appearance);
   if (!made) return bad_request(made.error().detail);
   entrance.plan = std::make_shared<const Plan>(std::move(*made));
   entrance.planned_for = session.context;
+  entrance.planned_under = &options;
   entrance.planned_scheme = request.scheme;
   entrance.planned_authority = request.authority;
   return entrance.plan;

@@ -87,6 +87,7 @@ Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr
   Silent silent(worker, *tls);
   silent.hurry();
   auto done = co_await tls->handshake();
+  ++(done ? worker.count().tls_accepted : worker.count().tls_failed);
   if (done) secured = std::move(tls);
   else log::info("a TLS handshake for {} failed: {}", host, done.error().detail);
   co_return std::move(secured);
@@ -171,7 +172,7 @@ Task<void> serve_door(Worker& worker, std::unique_ptr<net::Transport> transport,
   }
   const Bound bound(*session, *transport);
   if (door.forward) {
-    co_await serve_tunnel(worker, std::move(transport), session, *door.forward, Openness::forwarded);
+    co_await serve_forwarded(worker, std::move(transport), session, *door.forward);
     co_return;
   }
   if (door.transparent && is_elsewhere(transport->local(), *door.transparent)) {

@@ -29,7 +29,11 @@ Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> tra
 // Where its bytes come from: a client that has shown whose it is, or a port that anybody can connect to.
 enum class Openness : std::uint8_t { own, forwarded, transparent };
 // Serves what is inside a CONNECT to a loopback target of a routed context: requests, or bytes for the route's own tunnel.
+// `record`: the CONNECT's, which a raw tunnel is told of in; null where nobody wants it.
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                        Openness open = Openness::own);
+                        Record* record);
+// ... or inside a connection to a forwarded port, or to one that a namespace has.
+Task<void> serve_forwarded(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
+                           Openness open = Openness::forwarded);
 
 }  // namespace cmux::proxy

@@ -39,12 +39,27 @@ std::chrono::microseconds since(Clock::time_point start) {
 
 }  // namespace
 
+void note_opening(Counters& count, Record* record, const upstream::Lease& lease) {
+  const upstream::Opening& opening = lease.opening();
+  if (!opening.reused) {
+    count.dns.add(opening.dial.resolve);
+    count.connect.add(opening.dial.connect);
+    if (opening.tls.count() > 0) count.tls.add(opening.tls);
+  }
+  if (!record) return;
+  record->upstream = lease.protocol();
+  if (lease.parent()) record->parent = lease.parent()->text();
+  record->reused = opening.reused;
+  record->dns = opening.dial.resolve, record->connect = opening.dial.connect, record->tls = opening.tls;
+}
+
 Task<void> Exchange::run() {
   auto head = co_await downstream_.read_head();
   if (!head && head.error().status == 0) co_return;  // the connection ended between requests
   ++worker_.count().requests;
   ++worker_.count().open_requests;
-  if (worker_.observed.load(std::memory_order_relaxed) || worker_.options().access_log) {
+  began_ = worker_.now();
+  if (worker_.observed.load(std::memory_order_relaxed)) {
     record_ = std::make_unique<Record>();
     started_ = Clock::now();
     record_->downstream = entrance_.protocol;
@@ -74,7 +89,6 @@ Task<void> Exchange::run() {
                     fmt::format("this context has {} requests and tunnels open already", session_->open_requests)};
     co_await refuse(std::move(refusal));
   } else {
-    if (record_) record_->context = session_->context->id;
     link_after(session_->active);
     ++session_->open_requests;
     if (proxy::is_tunnel(*request_) && plan_->connect != Connect::forward) co_await connect();
@@ -87,15 +101,26 @@ Task<void> Exchange::run() {
 
 void Exchange::finish() {
   --worker_.count().open_requests;
+  if (!tunnel_ && responded_) worker_.count().duration.add(worker_.now() - began_);
   if (!record_) return;
+  record_->tunnel = tunnel_;
+  record_->sent += client_said_.bytes();
+  record_->received += upstream_said_.bytes();
   record_->total = since(started_);
   worker_.report(std::move(*record_));
+}
+
+void Exchange::note_error(std::string_view name, const std::string& detail) {
+  ++worker_.count().errors[name];
+  if (record_) record_->error = name, record_->detail = detail;
 }
 
 Result<void> Exchange::admit() {
   auto session = worker_.planner().admit(entrance_, *request_);
   if (!session) return session.error();
   session_ = std::move(*session);
+  session_->note_request(worker_.now());
+  if (record_) record_->context = session_->context->id;
   return {};
 }
 
@@ -119,6 +144,7 @@ Task<void> Exchange::answer() {
   for (const auto& [name, value] : own->fields) head.fields.add(name, value);
   head.content_length = own->body.size();
   responded_ = true;
+  worker_.count().answered(Source::proxy, own->status);
   if (record_) record_->status = own->status;
   const bool bare = request_->method == "HEAD";
   auto written = co_await downstream_.write_head(head, bare ? Next::end : Next::soon);
@@ -146,7 +172,6 @@ Task<void> Exchange::forward() {
   wanted.upgrade = request_->is_upgrade();
   // What cannot be sent twice must not meet a connection that is closing, as far as that can be known.
   wanted.checked = !request_->is_idempotent() || !request_->end;
-  wanted.timed = record_ != nullptr;
   wanted.client = {session_->context, &session_->context->id};
   wanted.end_to_end = is_end_to_end();
   while (true) {
@@ -158,7 +183,7 @@ Task<void> Exchange::forward() {
     downstream_.cancel_on_abort(nullptr);
     upstream_ = nullptr;
     if (cancelled_) {
-      if (record_) record_->error = name_of(Errc::cancelled);
+      note_error(name_of(Errc::cancelled), {});
       downstream_.reset(*cancelled_);
       co_return;
     }
@@ -183,13 +208,7 @@ Task<void> Exchange::forward() {
     }
     if (!std::exchange(prepared, true)) prepare_request();
     tunnel_ = request_->is_upgrade();  // until it is refused
-    if (record_) {
-      const auto& opening = lease->opening();
-      record_->upstream = lease->protocol();
-      if (lease->parent()) record_->parent = lease->parent()->text();
-      record_->reused = opening.reused;
-      record_->dns = opening.dial.resolve, record_->connect = opening.dial.connect, record_->tls = opening.tls;
-    }
+    note_opening(worker_.count(), record_.get(), *lease);
     upstream_ = &lease->stream();
     downstream_.cancel_on_abort(upstream_);
     auto outcome = co_await attempt(*lease);
@@ -200,6 +219,7 @@ Task<void> Exchange::forward() {
     if (wanted.newer_than == 0 && may_retry(error)) {
       wanted.newer_than = lease->serial();
       ++worker_.count().retried;
+      if (record_) ++record_->retries;
       continue;
     }
     co_await fail(error);
@@ -209,7 +229,7 @@ Task<void> Exchange::forward() {
 
 Task<void> Exchange::fail(Error error) {
   const bool told = responded_;
-  if (record_ && (told || error.code == Errc::cancelled)) record_->error = name_of(error.code), record_->detail = error.detail;
+  if (told || error.code == Errc::cancelled) note_error(name_of(error.code), error.detail);
   if (error.code == Errc::cancelled) {
     // The client has gone, or the context: nobody is left to be told.
     downstream_.reset(error.code);
@@ -217,8 +237,9 @@ Task<void> Exchange::fail(Error error) {
     if (!cancelled_) co_await downstream_.write_body({}, Next::later);  // what was held back to go out with more
     downstream_.reset(error.code);
   } else if (error.code == Errc::busy && error.remedy() == Remedy::resend && downstream_.decline()) {
-    ++worker_.count().failed;
-    if (record_) record_->status = 503, record_->error = name_of(error.code), record_->detail = error.detail;
+    worker_.count().answered(Source::proxy, 503);
+    note_error(name_of(error.code), error.detail);
+    if (record_) record_->status = 503;
   } else {
     co_await refuse(refusal_of(error));
   }
@@ -258,7 +279,7 @@ Task<Result<void>> Exchange::send_body(http::Stream& upstream) {
     if (!written) co_return tagged(written.error(), Side::upstream);
   }
   while (!body_ended_) {
-    if (!replayable_) co_return co_await http::relay_body(downstream_, Side::downstream, upstream, Side::upstream);
+    if (!replayable_) co_return co_await http::relay_body(downstream_, Side::downstream, upstream, Side::upstream, &client_said_);
     auto piece = co_await downstream_.read_body();
     if (!piece) co_return tagged(piece.error(), Side::downstream);
     replayable_ = body_.size() + piece->bytes.size() <= kReplayed;
@@ -269,6 +290,7 @@ Task<Result<void>> Exchange::send_body(http::Stream& upstream) {
     const Next next = piece->end ? Next::end : downstream_.body_ready() ? Next::soon : Next::later;
     auto written = co_await upstream.write_body(piece->bytes, next, piece->trailers);
     if (!written) co_return tagged(written.error(), Side::upstream);
+    client_said_.add(piece->bytes);
   }
   co_return Result<void>{};
 }
@@ -297,11 +319,13 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   if (request_->is_upgrade() && request_->version == 20 && !head->tunnel && head->status < 300)
     co_return make_error(Errc::malformed, fmt::format("answered the upgrade to {} with {}", request_->protocol, head->status));
   responded_ = true;
+  tunnel_ = head->tunnel;
+  worker_.count().answered(plan_->routed ? Source::workspace : Source::direct, head->status);
+  if (!tunnel_) worker_.count().first_byte.add(worker_.now() - began_);
   if (record_) {
     record_->status = head->status;
     record_->first_byte = since(started_);
   }
-  tunnel_ = head->tunnel;
   if (head->tunnel) {
     ++worker_.count().tunnels;
     downstream_.cancel_on_abort(nullptr);
@@ -314,17 +338,14 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   auto written = co_await downstream_.write_head(*head, next);
   if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
   if (head->end) co_return written;
-  co_return co_await http::relay_body(upstream, Side::upstream, downstream_, Side::downstream);
+  co_return co_await http::relay_body(upstream, Side::upstream, downstream_, Side::downstream, &upstream_said_);
 }
 
 Task<void> Exchange::refuse(Refusal refusal) {
   responded_ = true;
-  ++(refusal.status >= 500 ? worker_.count().failed : worker_.count().refused);
-  if (record_) {
-    record_->status = refusal.status;
-    record_->error = refusal.error;
-    record_->detail = refusal.detail;
-  }
+  worker_.count().answered(Source::proxy, refusal.status);
+  note_error(refusal.error, refusal.detail);
+  if (record_) record_->status = refusal.status;
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
   // The request's own scheme is the destination's by now.
   if (plan_) refusal.target = plan_->target.text(), refusal.scheme = plan_->scheme;

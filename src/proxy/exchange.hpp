@@ -9,6 +9,9 @@
 
 namespace cmux::proxy {
 
+// Counts and tells what a connection upstream is, and what it took where it is new.
+void note_opening(Counters& count, Record* record, const upstream::Lease& lease);
+
 class Exchange final : public Active {
  public:
   Exchange(Worker& worker, Entrance& entrance, http::Stream& downstream)
@@ -42,6 +45,7 @@ class Exchange final : public Active {
   Task<void> fail(Error error);  // tells the client, as far as it can still be told
   void prepare_request();
   bool may_retry(const Error& error) const;
+  void note_error(std::string_view name, const std::string& detail);
   void finish();
 
   Worker& worker_;
@@ -62,9 +66,10 @@ class Exchange final : public Active {
   std::optional<http::Fields> body_trailers_;
   bool replayable_ = true, body_ended_ = false;
 
-  // Filled only while somebody observes.
-  std::unique_ptr<Record> record_;
-  Clock::time_point started_;
+  http::Meter client_said_{worker_.count().client_said}, upstream_said_{worker_.count().upstream_said};
+  Clock::time_point began_;         // by the loop's time, which costs nothing
+  std::unique_ptr<Record> record_;  // null: nobody observes
+  Clock::time_point started_;       // with record_
 };
 
 }  // namespace cmux::proxy

@@ -20,10 +20,10 @@ Task<bool> Exchange::find_descriptor() {
 
 Task<void> Exchange::relay_tunnel(http::Stream& upstream) {
   OpenTunnel tunnel(worker_, downstream_, upstream);
-  auto moved = co_await http::relay_tunnel(downstream_, upstream, tunnel.traffic());
+  auto moved = co_await http::relay_tunnel(downstream_, upstream, tunnel.traffic(), &client_said_, &upstream_said_);
   if (moved || moved.error().code != Errc::timeout) co_return;  // how tunnels end
   log::info("a tunnel was ended: {}", moved.error().detail);
-  if (record_) record_->error = name_of(Errc::timeout), record_->detail = moved.error().detail;
+  note_error(name_of(Errc::timeout), moved.error().detail);
 }
 
 // A tunnel from here on, for who releases the context or changes its route: what is waited for must not outlive that.
@@ -44,7 +44,7 @@ Task<void> Exchange::serve_inside() {
   responded_ = true;
   // From here the tunnel stands for itself: it is on the session's list, this exchange is not.
   unlink();
-  co_await serve_tunnel(worker_, downstream_.into_transport(), session_, plan_->target);
+  co_await serve_tunnel(worker_, downstream_.into_transport(), session_, plan_->target, record_.get());
 }
 
 Task<void> Exchange::dial() {
@@ -59,9 +59,14 @@ Task<void> Exchange::dial() {
   const auto use = entrance_.unrouted ? upstream::Use::own : upstream::Use::bytes;
   auto reached = co_await worker_.pool().dialler().reach(plan_->origin, use, &timing, session_->context->id);
   claim.end();
+  if (socket) {
+    worker_.count().dns.add(timing.resolve);
+    worker_.count().connect.add(timing.connect);
+  }
   if (record_) {
     record_->dns = timing.resolve;
     record_->connect = timing.connect;
+    record_->upstream = "tcp";
     record_->destination = fmt::format("tcp://{}", plan_->target.text());
     if (reached && reached->parent) record_->parent = reached->parent->text();
   }

@@ -11,6 +11,8 @@
 
 namespace cmux::proxy {
 
+struct Options;
+
 // What is known of a connection's requests before they come, and what is remembered from one to the next.
 struct Entrance {
   SessionPtr session;  // bound to it; null: every request says whose it is
@@ -27,6 +29,7 @@ struct Entrance {
   std::string credentials;
   SessionPtr authenticated;
   policy::ContextPtr planned_for;
+  const Options* planned_under = nullptr;
   std::string planned_scheme, planned_authority;
   PlanPtr plan;
 };

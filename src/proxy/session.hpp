@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/list.hpp"
+#include "base/wheel.hpp"
 #include "policy/context.hpp"
 
 namespace cmux::proxy {
@@ -25,6 +26,13 @@ struct Session {
   bool released = false;
   // Requests and tunnels, and connections to the context's own ports: both bounded (Options::max_per_context).
   std::size_t open_requests = 0, open_connections = 0;
+  std::uint64_t requests = 0;        // that there have been, tunnels of forwarded ports among them
+  Clock::time_point last_request{};  // its beginning
+
+  void note_request(Clock::time_point now) {
+    ++requests;
+    last_request = now;
+  }
 
   // Worthless from now on: released, or its time is over and nobody has noticed yet.
   bool ended() const { return released || context->is_over(); }

@@ -53,7 +53,7 @@ Task<void> serve_transparent(Worker& worker, std::unique_ptr<net::Transport> tra
   target.port = addressed.port();
   const bool own = reaches_itself(target, *target.port, worker.options().is_own_target);
   if (!own && is_routed(*session->context, target, worker.options().hosts)) {
-    co_await serve_tunnel(worker, std::move(transport), session, target, Openness::transparent);
+    co_await serve_forwarded(worker, std::move(transport), session, target, Openness::transparent);
     co_return;
   }
   Entrance entrance;

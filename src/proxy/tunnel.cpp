@@ -22,13 +22,14 @@ constexpr std::size_t kSniffed = 4096;
 class RawTunnel final : public Active, public http::Drainable {
  public:
   RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target,
-            std::unique_ptr<net::Transport> client, bool forwarded)
+            std::unique_ptr<net::Transport> client, bool forwarded, Record* record)
       : worker_(worker),
         plan_(plan),
         target_(target),
         client_(*client),
         near_(std::move(client), worker.options().http1.send_timeout),
         forwarded_(forwarded),
+        record_(record),
         client_of_(session.context, &session.context->id) {
     link_after(session.active);
     worker_.open().insert(this);
@@ -76,6 +77,10 @@ class RawTunnel final : public Active, public http::Drainable {
     }
     co_await parts.join();
     if (error_ && protocol_ == Protocol::raw && !cancelled_) report(*error_);
+    if (record_) {
+      record_->sent += client_said_.bytes();
+      record_->received += workspace_said_.bytes();
+    }
     co_return cancelled_ ? Protocol::raw : protocol_;
   }
 
@@ -98,6 +103,8 @@ class RawTunnel final : public Active, public http::Drainable {
   // Its client sees no more than the end: whoever looks after the context is told why.
   void report(const Error& error) {
     log::info("closed a raw tunnel to {}: {}", target_.text(), error.detail);
+    ++worker_.count().errors[name_of(error.code)];
+    if (record_) record_->error = name_of(error.code), record_->detail = error.detail;
     worker_.report(TunnelFailure{*client_of_, target_.text(), std::string(name_of(error.code)), error.detail});
   }
 
@@ -167,8 +174,11 @@ class RawTunnel final : public Active, public http::Drainable {
       client_.readable().set();  // bytes that could have become a request are now raw
       auto written = co_await near_.write_body(first->bytes, first->end ? http::Next::end : http::Next::later, nullptr);
       tunnel_->traffic().passed_on();
+      if (written) workspace_said_.add(first->bytes);
       if (written && first->end) co_return;
-      if (written) written = co_await http::relay_body(*far_, Side::upstream, near_, Side::downstream, &tunnel_->traffic());
+      if (written)
+        written =
+            co_await http::relay_body(*far_, Side::upstream, near_, Side::downstream, &workspace_said_, &tunnel_->traffic());
       if (written) co_return;
     }
     near_.reset(Errc::reset);
@@ -182,7 +192,7 @@ class RawTunnel final : public Active, public http::Drainable {
       co_await progress_;
     }
     if (!far_) co_return near_.reset(Errc::reset);
-    auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream, &tunnel_->traffic());
+    auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream, &client_said_, &tunnel_->traffic());
     if (moved) co_return;
     near_.reset(Errc::reset);
     far_->reset(Errc::reset);
@@ -203,6 +213,8 @@ class RawTunnel final : public Active, public http::Drainable {
     if (!lease) co_return lease.error();
     if (given_up_ || cancelled_) co_return make_error(Errc::cancelled);
     lease_ = std::move(*lease);
+    note_opening(worker_.count(), record_, lease_);
+    if (record_) record_->destination = plan_.origin.text();
     http::Stream& stream = lease_.stream();
     http::Head head;
     head.method = "CONNECT";
@@ -234,6 +246,8 @@ class RawTunnel final : public Active, public http::Drainable {
   Deadline idle_{[](void* self) { static_cast<RawTunnel*>(self)->drain(); }, this};
   Protocol protocol_ = Protocol::unknown;
   const bool forwarded_;
+  Record* const record_;  // null: nobody wants it
+  http::Meter client_said_{worker_.count().client_said}, workspace_said_{worker_.count().upstream_said};
   const std::shared_ptr<const std::string> client_of_;  // the context's id
   FirstLine first_line_{worker_.options().http1.limits.start_line};
   bool client_done_ = false, pulling_ = false, opened_ = false, begun_ = false, spoke_ = false, settled_ = false;
@@ -254,22 +268,21 @@ class TunnelGuard final : public Active {
   net::Transport& transport_;
 };
 
-}  // namespace
-
-Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                        Openness open) {
+// Says what the client spoke: after raw bytes all is over.
+Task<Protocol> serve_inside(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
+                            Openness open, Record* record) {
   const bool forwarded = open != Openness::own;
-  if (session->ended()) co_return;
+  if (session->ended()) co_return Protocol::unknown;
   const policy::ContextPtr planned_for = session->context;
   auto plan = make_plan(session->context.get(), "http", target, target.text(), worker.options().hosts);
-  if (!plan) co_return;
+  if (!plan) co_return Protocol::unknown;
   Protocol protocol;
   {
-    RawTunnel tunnel(worker, *session, *plan, target, std::move(transport), forwarded);
+    RawTunnel tunnel(worker, *session, *plan, target, std::move(transport), forwarded, record);
     protocol = co_await tunnel.run();
     transport = tunnel.take_client();
   }
-  if (session->ended() || session->context != planned_for) co_return;
+  if (session->ended() || session->context != planned_for) co_return protocol;
   TunnelGuard guard(*session, *transport);
   Entrance entrance;
   entrance.session = session;
@@ -284,6 +297,37 @@ Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transpor
     case Protocol::raw:
     case Protocol::unknown: break;
   }
+  co_return protocol;
+}
+
+}  // namespace
+
+Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
+                        Record* record) {
+  co_await serve_inside(worker, std::move(transport), std::move(session), std::move(target), Openness::own, record);
+}
+
+// Raw bytes are told of as the CONNECT's tunnel is that the client would have needed elsewhere; requests tell of themselves.
+Task<void> serve_forwarded(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
+                           Openness open) {
+  std::unique_ptr<Record> record;
+  const auto start = Clock::now();
+  if (worker.observed.load(std::memory_order_relaxed)) {
+    record = std::make_unique<Record>();
+    record->context = session->context->id;
+    record->method = "CONNECT";
+    record->url = target.text();
+    record->downstream = "tcp";
+    record->status = 200;
+    record->tunnel = true;
+  }
+  const Protocol protocol = co_await serve_inside(worker, std::move(transport), session, std::move(target), open, record.get());
+  if (protocol != Protocol::raw) co_return;
+  ++worker.count().tunnels;
+  session->note_request(worker.now());
+  if (!record) co_return;
+  record->total = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+  worker.report(std::move(*record));
 }
 
 }  // namespace cmux::proxy

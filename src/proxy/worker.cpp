@@ -48,7 +48,7 @@ OpenTunnel::~OpenTunnel() {
 }
 
 Worker::Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed)
-    : options_(options),
+    : options_(&options),
       report_(std::move(report)),
       tunnel_failed_(std::move(failed)),
       resolver_(options.resolve),
@@ -111,12 +111,12 @@ bool Worker::make_room(int descriptor) {
     first.drain();
   };
   const auto is_late = [this] {
-    return static_cast<Silent&>(*silent_.previous()).since() + options_.silent_timeout <= loop_.now();
+    return static_cast<Silent&>(*silent_.previous()).since() + options_->silent_timeout <= loop_.now();
   };
   const bool scarce = descriptor >= most;
   if (scarce && !silent_.linked()) return false;
   if (scarce) end_first();
-  while (options_.silent_timeout.count() > 0 && silent_.linked() && is_late()) end_first();
+  while (options_->silent_timeout.count() > 0 && silent_.linked() && is_late()) end_first();
   return true;
 }
 
@@ -232,8 +232,8 @@ SessionPtr Worker::authenticate(const std::string& username, std::string_view pa
 }
 
 tls::ServerContext* Worker::server_tls() {
-  if (server_tls_ || !options_.authority) return server_tls_.get();
-  auto made = tls::ServerContext::create(*options_.authority, {options_.offer_http2});
+  if (server_tls_ || !options_->authority) return server_tls_.get();
+  auto made = tls::ServerContext::create(*options_->authority, {options_->offer_http2});
   if (made) server_tls_ = std::move(*made);
   else log::warn("no TLS towards clients: {}", made.error().detail);
   return server_tls_.get();
@@ -263,10 +263,31 @@ void Worker::abort() {
   resolver_.cancel();
 }
 
+void Worker::apply(const Options& options) {
+  const Options& before = *std::exchange(options_, &options);
+  resolver_.apply(options.resolve);
+  pool_.apply(options.pool);
+  if (server_tls_ && before.offer_http2 != options.offer_http2) server_tls_->offer_http2(options.offer_http2);
+}
+
+policy::Usage Worker::usage(const std::string& username) const {
+  const auto found = sessions_.find(username);
+  if (found == sessions_.end()) return {};
+  const Session& session = *found->second;
+  policy::Usage out{session.requests, session.open_requests, {}};
+  if (session.requests > 0)
+    out.last = std::chrono::system_clock::now() -
+               std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - session.last_request);
+  return out;
+}
+
 Counters Worker::counters() const {
   Counters out = counters_;
   out.idle_upstreams = pool_.idle_count();
+  out.open_upstreams = pool_.open_count();
+  out.origins = pool_.places();
   out.upstream_connections = pool_.opened();
+  out.certificates = server_tls_ ? server_tls_->certificates() : 0;
   return out;
 }
 

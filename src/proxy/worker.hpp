@@ -17,6 +17,8 @@
 #include "policy/context.hpp"
 #include "policy/hosts.hpp"
 #include "policy/rewrite.hpp"
+#include "proxy/counters.hpp"
+#include "proxy/record.hpp"
 #include "proxy/session.hpp"
 #include "tls/server.hpp"
 #include "upstream/pool.hpp"
@@ -43,31 +45,13 @@ struct Options {
   milliseconds silent_timeout{10'000};
   bool via = false;
   policy::Rewrites rewrites;  // for routed requests
-  bool access_log = false;
   // Makes each worker's planner. Null: who asks shows a context's credentials.
   std::function<std::unique_ptr<Planner>()> make_planner;
-};
-
-// One finished exchange, for events, metrics and the access log. No secrets: a URL has no query here.
-struct Record {
-  std::string context, method, url, destination, error, detail;
-  std::string parent;  // the proxy that it went through
-  std::uint16_t status = 0;
-  std::string downstream, upstream;
-  bool reused = false;
-  std::chrono::microseconds dns{0}, connect{0}, tls{0}, first_byte{0}, total{0};
 };
 
 // A raw tunnel that could not be: its client was told 200, or nothing, by then, and only sees it closed.
 struct TunnelFailure {
   std::string context, target, error, detail;
-};
-
-// Plain counters of one worker; summed by who asks.
-struct Counters {
-  std::uint64_t connections = 0, requests = 0, tunnels = 0, refused = 0, failed = 0, retried = 0, upstream_connections = 0;
-  std::uint64_t shed = 0;  // connections that were closed for want of descriptors
-  std::uint64_t open_connections = 0, open_requests = 0, open_tunnels = 0, idle_upstreams = 0;
 };
 
 // A listener that belongs to a context: what comes in needs no credentials.
@@ -118,7 +102,7 @@ class OpenTunnel final : public http::Drainable {
 class Worker {
  public:
   // `report` takes records while they are observed, `failed` the failures of raw tunnels always; called on the worker's thread.
-  // `options` outlive the worker.
+  // `options` outlive the worker, and so do those of apply().
   Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed = {});
   ~Worker();
 
@@ -129,10 +113,12 @@ class Worker {
   // Aborts what is open and ends the thread; waits for it for `limit`, and says whether it has ended. A look-up or a connection
   // attempt that hangs can take longer: then only the process's end is left.
   bool stop(milliseconds limit);
-  std::atomic<bool> observed{false};
+  std::atomic<bool> observed{false};  // are records wanted?
 
   // --- on the worker's thread ---
   void apply(policy::ContextStore::Change change, const policy::ContextPtr& context);
+  // For what begins from now on: connections keep to what they began with, requests do not.
+  void apply(const Options& options);
   // Accepts connections until listener->close(), and hands them out to `workers` in turn. Null: the proxy port's.
   void accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers, DoorPtr door);
   // No more requests on open connections; `done` is called, on this thread, when the last one has ended.
@@ -140,14 +126,17 @@ class Worker {
   // Ends whatever is open.
   void abort();
   Counters counters() const;
+  // Of the context with that user name; its open requests and tunnels come along. Nothing where it is not known.
+  policy::Usage usage(const std::string& username) const;
 
   // Checks the value of a Proxy-Authorization field. Null: not good.
   SessionPtr authenticate(std::string_view field_value) const;
   SessionPtr authenticate(const std::string& username, std::string_view password) const;
   SessionPtr session_of(const std::string& username) const;  // null: there is none
 
-  const Options& options() const { return options_; }
+  const Options& options() const { return *options_; }
   Planner& planner() { return *planner_; }
+  Clock::time_point now() const { return loop_.now(); }
   upstream::Pool& pool() { return pool_; }
   net::Resolver& resolver() { return resolver_; }
   // Null: there is no local CA.
@@ -172,7 +161,7 @@ class Worker {
   void tidy_later();
   void tidy();
 
-  const Options& options_;
+  const Options* options_;
   std::function<void(Record)> report_;
   std::function<void(TunnelFailure)> tunnel_failed_;
   Loop loop_;

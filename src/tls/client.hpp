@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,6 +17,8 @@ namespace cmux::tls {
 struct ClientSettings {
   std::string ca_file;  // trusted besides the system's; empty: none
   bool insecure = false;
+  std::filesystem::file_time_type ca_written{};  // of ca_file: another one is another trust
+  bool operator==(const ClientSettings&) const = default;
 };
 
 class ClientContext {

@@ -146,6 +146,7 @@ Result<const Leaf*> ServerContext::leaf_for(const std::string& host) {
   if (found != leaves_.end() && found->second.fresh(authority_.now())) return &found->second;
   auto leaf = authority_.mint(host);
   if (!leaf) return leaf.error();
+  ++certificates_;
   // SSLs hold references of their own to what they use, so that this may be dropped at any time.
   if (leaves_.size() >= kMostLeaves && found == leaves_.end()) leaves_.clear();
   return &leaves_.insert_or_assign(host, std::move(*leaf)).first->second;

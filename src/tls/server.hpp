@@ -3,6 +3,7 @@
 // every SSL it has made.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ class ServerContext {
   // CONNECT whose tunnel this is. Neither may be signed: the handshake fails with unrecognized_name, and the log says why.
   SSL* make(std::string_view default_host);
 
+  void offer_http2(bool offered) { settings_.http2 = offered; }  // from the next handshake on
+  std::uint64_t certificates() const { return certificates_; }   // made, since the beginning
+
   // The certificate's host for this SSL, once the ClientHello is there; empty before. For logs and tests.
   static std::string_view host_of(const SSL* ssl);
 
@@ -47,9 +51,10 @@ class ServerContext {
   Result<const Leaf*> leaf_for(const std::string& host);
 
   const Authority& authority_;
-  const ServerSettings settings_;
+  ServerSettings settings_;
   SSL_CTX* context_ = nullptr;
   std::map<std::string, Leaf, std::less<>> leaves_;
+  std::uint64_t certificates_ = 0;
 };
 
 }  // namespace cmux::tls

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/log.hpp"
 #include "net/tls_transport.hpp"
 #include "socks/client.hpp"
 
@@ -61,10 +62,18 @@ Error upstream_error(Error error, const Origin& origin, const Parent* parent) {
   return error;
 }
 
+void Dialler::apply(const DiallerOptions& options) {
+  const DiallerOptions& before = *std::exchange(options_, &options);
+  if (options.tls == before.tls) return;
+  auto made = tls::ClientContext::create(options.tls);
+  if (made) tls_.push_back(std::move(*made));
+  else log::error("no TLS upstream by the new settings: {}", made.error().detail);
+}
+
 const Parent* Dialler::parent_of(const Origin& origin, Use use) const {
   // Where an override says where a host is, there is nobody else to ask.
-  if (!options_.parents.any() || resolver_.overrides(origin.host)) return nullptr;
-  return options_.parents.find(origin.host, origin.port, use != Use::requests);
+  if (!options_->parents.any() || resolver_.overrides(origin.host)) return nullptr;
+  return options_->parents.find(origin.host, origin.port, use != Use::requests);
 }
 
 Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* timing, std::string client) {
@@ -74,8 +83,8 @@ Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* ti
   net::DialTiming taken;
   const net::Authority* const via = reached.parent ? &reached.parent->at : nullptr;
   net::DialOptions unguarded;
-  if (use == Use::own) unguarded.timeout = options_.dial.timeout;
-  const net::DialOptions& options = use == Use::own ? unguarded : options_.dial;
+  if (use == Use::own) unguarded.timeout = options_->dial.timeout;
+  const net::DialOptions& options = use == Use::own ? unguarded : options_->dial;
   auto socket = co_await net::dial(resolver_, via ? via->host : origin.host, via ? *via->port : origin.port, options, &taken,
                                    std::move(client));
   if (!socket) {
@@ -93,7 +102,7 @@ Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* ti
         },
         &lowest);
     const auto passed = std::chrono::duration_cast<milliseconds>(since(start));
-    if (options_.dial.timeout.count() > 0) late.after(std::max(options_.dial.timeout - passed, milliseconds(1)));
+    if (options_->dial.timeout.count() > 0) late.after(std::max(options_->dial.timeout - passed, milliseconds(1)));
     reached.at_parent = use == Use::requests && reached.parent->takes_absolute_form();
     auto passed_on = co_await pass(reached, origin);
     late.cancel();  // before the next turn of the loop: a socket that failed has gone already
@@ -116,24 +125,24 @@ Task<Result<void>> Dialler::pass(Reached& reached, const Origin& origin) {
   if (reached.at_parent) co_return Result<void>{};
   net::Authority target = authority_of(origin);
   if (parent.kind == Parent::Kind::socks5)
-    co_return co_await ask_socks(*reached.transport, parent, std::move(target), options_.http1.send_timeout);
-  co_return co_await ask_connect(reached.transport, parent, std::move(target), options_.http1);
+    co_return co_await ask_socks(*reached.transport, parent, std::move(target), options_->http1.send_timeout);
+  co_return co_await ask_connect(reached.transport, parent, std::move(target), options_->http1);
 }
 
 Task<Result<std::unique_ptr<net::Transport>>> Dialler::secure(std::unique_ptr<net::Transport> transport, Origin origin,
                                                               std::string_view alpn) {
-  if (!tls_) {
-    auto made = tls::ClientContext::create(options_.tls);
+  if (tls_.empty()) {
+    auto made = tls::ClientContext::create(options_->tls);
     if (!made) co_return made.error();
-    tls_ = std::move(*made);
+    tls_.push_back(std::move(*made));
   }
-  auto secured = std::make_unique<net::TlsTransport>(std::move(transport), tls_->make(origin.host, origin.text(), alpn));
+  auto secured = std::make_unique<net::TlsTransport>(std::move(transport), tls_.back()->make(origin.host, origin.text(), alpn));
   Deadline late(
       [](void* under) {
         static_cast<net::Transport*>(under)->abort(make_error(Errc::connect_timeout, "no answer in the TLS handshake"), false);
       },
       secured.get());
-  late.after(options_.tls_timeout);
+  late.after(options_->tls_timeout);
   auto done = co_await secured->handshake();
   if (!done) {
     Error error = done.error();

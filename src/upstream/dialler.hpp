@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "http1/client.hpp"
 #include "net/dial.hpp"
@@ -38,9 +39,12 @@ Error upstream_error(Error error, const Origin& origin, const Parent* parent = n
 
 class Dialler {
  public:
-  // `options` outlive it.
-  Dialler(net::Resolver& resolver, const DiallerOptions& options) : resolver_(resolver), options_(options) {}
+  // `options` outlive it, and so do those of apply().
+  Dialler(net::Resolver& resolver, const DiallerOptions& options) : resolver_(resolver), options_(&options) {}
   Dialler(const Dialler&) = delete;
+
+  // For what is opened from now on.
+  void apply(const DiallerOptions& options);
 
   // Without the origin's own TLS. `client`: whose share of the look-ups it takes (net/lookup.hpp).
   Task<Result<Reached>> reach(Origin origin, Use use, net::DialTiming* timing, std::string client);
@@ -53,8 +57,10 @@ class Dialler {
   Task<Result<void>> pass(Reached& reached, const Origin& origin);
 
   net::Resolver& resolver_;
-  const DiallerOptions& options_;
-  std::unique_ptr<tls::ClientContext> tls_;  // reading the system's CAs takes time: not before they are needed
+  const DiallerOptions* options_;
+  // The last one is in use; others outlive what was made with them. Reading the system's CAs takes time: not before they are
+  // needed.
+  std::vector<std::unique_ptr<tls::ClientContext>> tls_;
 };
 
 }  // namespace cmux::upstream

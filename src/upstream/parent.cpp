@@ -181,6 +181,15 @@ bool Bypass::covers(std::string_view host, std::uint16_t port) const {
                      [&](const Entry& entry) { return (!entry.port || *entry.port == port) && matches(entry, host); });
 }
 
+bool Parents::operator==(const Parents& other) const {
+  const auto same = [](const std::optional<Parent>& one, const std::optional<Parent>& two) {
+    if (!one || !two) return !one && !two;
+    return one->text() == two->text() && one->username == two->username && one->password == two->password &&
+           one->form.authorization == two->form.authorization;
+  };
+  return same(requests, other.requests) && same(tunnels, other.tunnels) && bypass.text() == other.bypass.text();
+}
+
 const Parent* Parents::find(std::string_view host, std::uint16_t port, bool tunnel) const {
   const auto& parent = tunnel ? tunnels : requests;
   return !parent || is_loopback(host) || bypass.covers(host, port) ? nullptr : &*parent;

@@ -59,6 +59,7 @@ struct Parents {
   Bypass bypass;
 
   bool any() const { return requests || tunnels; }
+  bool operator==(const Parents& other) const;
   // Null: straight. Loopback never goes to a parent.
   const Parent* find(std::string_view host, std::uint16_t port, bool tunnel) const;
 };

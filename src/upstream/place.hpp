@@ -6,6 +6,9 @@
 namespace cmux::upstream {
 
 struct Kept {
+  Kept(Pool* of, std::shared_ptr<Place> at, std::uint64_t number, Reached reached, const http1::ClientOptions& options);
+  ~Kept();
+  Kept(const Kept&) = delete;
   Pool* pool;
   std::shared_ptr<Place> place;
   std::uint64_t serial;
@@ -48,7 +51,9 @@ struct Place {
   Origin origin;
   std::vector<std::unique_ptr<Kept>> idle;  // the last one was used most recently
   std::vector<std::shared_ptr<Shared>> shared;
-  Link waiting;  // first come, first served
+  std::size_t kept = 0;     // connections of HTTP/1.1, those that are lent too
+  std::uint64_t stale = 0;  // what has this serial, or a lower one, was opened by settings that do not hold any more
+  Link waiting;             // first come, first served
   std::uint64_t tickets = 0;
   bool opening = false;      // a connection that may turn out HTTP/2
   bool http1 = false;        // it chose HTTP/1.1 though offered HTTP/2, the last time
@@ -98,6 +103,16 @@ struct Place {
   }
   static constexpr std::size_t kMostAtOnce = 100'000;
 };
+
+inline Kept::Kept(Pool* of, std::shared_ptr<Place> at, std::uint64_t number, Reached reached, const http1::ClientOptions& options)
+    : pool(of),
+      place(std::move(at)),
+      serial(number),
+      parent(reached.parent),
+      connection(std::move(reached.transport), options, reached.at_parent ? &reached.parent->form : nullptr) {
+  ++place->kept;
+}
+inline Kept::~Kept() { --place->kept; }
 
 inline void Shared::changed(void* shared) { static_cast<Shared*>(shared)->place->wake_some(); }
 

@@ -23,7 +23,7 @@ std::string Origin::text() const {
 }
 
 Pool::Pool(net::Resolver& resolver, const PoolOptions& options)
-    : options_(options), dialler_(resolver, options), asleep_(options.time_asleep()) {}
+    : options_(&options), dialler_(resolver, options), asleep_(options.time_asleep()) {}
 Pool::~Pool() {
   for (auto& [origin, place] : places_) place->idle.clear();
 }
@@ -36,9 +36,13 @@ std::shared_ptr<Place> Pool::place_of(const Origin& origin) {
   }
   auto place = std::make_shared<Place>();
   place->origin = origin;
-  const auto listed = [&](const std::string& pattern) { return net::matches_glob(pattern, origin.host); };
-  place->h2c = origin.h2c || (!origin.tls && std::any_of(options_.h2c_hosts.begin(), options_.h2c_hosts.end(), listed));
+  place->h2c = speaks_h2c(origin);
   return places_[origin] = std::move(place);
+}
+
+bool Pool::speaks_h2c(const Origin& origin) const {
+  const auto listed = [&](const std::string& pattern) { return net::matches_glob(pattern, origin.host); };
+  return origin.h2c || (!origin.tls && std::any_of(options_->h2c_hosts.begin(), options_->h2c_hosts.end(), listed));
 }
 
 Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted, Claim* claim) {
@@ -69,7 +73,7 @@ Task<Result<Lease>> Pool::wait(std::shared_ptr<Place> place, Wanted wanted, Clai
         self.woken.set();
       },
       &waiter);
-  late.after(options_.http2.response_timeout);
+  late.after(options_->http2.response_timeout);
   for (int tries = 0;;) {
     if (claim.given_up_) co_return make_error(Errc::cancelled, "the client has gone");
     if (waiter.failed) co_return upstream_error(*waiter.failed, place->origin);
@@ -102,7 +106,7 @@ Task<Result<Lease>> Pool::wait(std::shared_ptr<Place> place, Wanted wanted, Clai
 }
 
 Pool::Offer Pool::offer_to(const Place& place, const Wanted& wanted) const {
-  if (!options_.offer_http2 || place.needs_http1) return Offer::http1;
+  if (!options_->offer_http2 || place.needs_http1) return Offer::http1;
   if (wanted.upgrade && place.no_upgrades) return Offer::http1;
   if (place.h2c) return Offer::h2c;
   return place.origin.tls ? Offer::both : Offer::http1;
@@ -166,7 +170,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   } opener{*place, *attempt, alone};
   if (alone) place->opening = true;
   Lease& lease = attempt->lease;
-  auto reached = co_await connect(place->origin, offer, wanted, wanted.timed ? &lease.opening_ : nullptr);
+  auto reached = co_await connect(place->origin, offer, wanted, lease.opening_);
   if (!reached) {
     attempt->failed = reached.error();
     co_return;
@@ -174,7 +178,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   const std::uint64_t serial = opened_;
   if (offer == Offer::h2c || reached->transport->alpn() == "h2") {
     place->http1 = false;
-    auto shared = std::make_shared<Shared>(std::move(*reached), options_.http2, place, serial);
+    auto shared = std::make_shared<Shared>(std::move(*reached), options_->http2, place, serial);
     for (const auto& one : place->shared) shared->connection.learn(one->connection.learned());
     place->shared.push_back(shared);
     if (!wanted.upgrade && !attempt->abandoned) {
@@ -186,9 +190,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   } else {
     if (offer == Offer::both) place->http1 = true;
     if (attempt->abandoned) co_return;
-    const http1::ProxyForm* const form = reached->at_parent ? &reached->parent->form : nullptr;
-    lease.kept_.reset(new Kept{this, place, serial, reached->parent,
-                               http1::ClientConnection(std::move(reached->transport), options_.http1, form)});
+    lease.kept_ = std::make_unique<Kept>(this, place, serial, std::move(*reached), options_->http1);
     lease.serial_ = serial;
   }
 }
@@ -204,31 +206,31 @@ Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
   else place.wake(SIZE_MAX, &error);
 }
 
-Task<Result<Reached>> Pool::connect(const Origin& origin, Offer offer, const Wanted& wanted, Opening* opening) {
+Task<Result<Reached>> Pool::connect(const Origin& origin, Offer offer, const Wanted& wanted, Opening& opening) {
   net::Claim claim;
   if (!claim.granted()) co_return upstream_error(make_error(Errc::limit, "too many descriptors are in use"), origin);
   const bool readable = !origin.tls && offer == Offer::http1 && !is_end_to_end(wanted);
   std::string client = wanted.client ? *wanted.client : std::string();
-  auto reached = co_await dialler_.reach(origin, readable ? Use::requests : Use::bytes, opening ? &opening->dial : nullptr,
-                                         std::move(client));
+  auto reached = co_await dialler_.reach(origin, readable ? Use::requests : Use::bytes, &opening.dial, std::move(client));
   claim.end();
   if (!reached) co_return upstream_error(reached.error(), origin);
   ++opened_;
   if (!origin.tls) co_return std::move(reached);
-  const auto start = opening ? Clock::now() : Clock::time_point{};
+  const auto start = Clock::now();
   auto secured = co_await dialler_.secure(std::move(reached->transport), origin, offer == Offer::both ? kBoth : kHttp1);
   if (!secured) co_return upstream_error(secured.error(), origin, reached->parent);
-  if (opening) opening->tls = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
+  opening.tls = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
   reached->transport = std::move(*secured);
   co_return std::move(reached);
 }
 
 void Pool::keep(std::unique_ptr<Kept> kept) {
-  const milliseconds usual = kept->place->origin.tls ? options_.idle_timeout : options_.idle_plain;
-  const milliseconds time = kept->connection.kept_for(usual, options_.idle_timeout);
+  if (kept->serial <= kept->place->stale) return;
+  const milliseconds usual = kept->place->origin.tls ? options_->idle_timeout : options_->idle_plain;
+  const milliseconds time = kept->connection.kept_for(usual, options_->idle_timeout);
   if (time.count() <= 0) return;
   auto& list = kept->place->idle;
-  if (list.size() >= options_.max_idle) list.erase(list.begin());
+  if (list.size() >= options_->max_idle) list.erase(list.begin());
   list.push_back(std::move(kept));
   Kept* const idle = list.back().get();
   idle->connection.watch_idle([](void* gone) { static_cast<Kept*>(gone)->pool->drop(static_cast<Kept*>(gone)); }, idle, time);
@@ -247,12 +249,29 @@ void Pool::drop(Kept* kept) {
 // A machine that has slept does not know which of its connections still stand, and no deadline has counted the time.
 void Pool::notice_sleep() {
   constexpr milliseconds kNap{1'000};
-  const milliseconds asleep = options_.time_asleep();
+  const milliseconds asleep = options_->time_asleep();
   if (asleep - std::exchange(asleep_, asleep) < kNap) return;
   for (auto& [origin, place] : places_) {
     place->idle.clear();
     for (const auto& one : place->shared) one->connection.doubt();
   }
+}
+
+void Pool::apply(const PoolOptions& options) {
+  const PoolOptions& before = *std::exchange(options_, &options);
+  dialler_.apply(options);
+  if (options.tls == before.tls && options.parents == before.parents && options.h2c_hosts == before.h2c_hosts) return;
+  for (auto& [origin, place] : places_) {
+    place->h2c = speaks_h2c(origin);
+    place->stale = opened_;
+  }
+  clear();
+}
+
+std::size_t Pool::open_count() const {
+  std::size_t count = 0;
+  for (const auto& [origin, place] : places_) count += place->kept + place->shared.size();
+  return count;
 }
 
 std::size_t Pool::idle_count() const {

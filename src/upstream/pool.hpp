@@ -69,7 +69,6 @@ struct Wanted {
   bool upgrade = false;          // it is an upgrade: HTTP/2 will do only where the peer takes extended CONNECT
   bool checked = false;          // a kept connection is looked at once more: the request must not meet a closing one
   std::uint64_t newer_than = 0;  // for a retry: the serial of the connection that failed
-  bool timed = false;            // fill in Opening's times
   // No proxy on the way may read the request, as an upgrade's never may be: it is a CONNECT, or its Host is not the origin's.
   bool end_to_end = false;
   // Whose share of the look-ups a new connection takes (net/lookup.hpp); null: nobody's in particular.
@@ -102,7 +101,11 @@ class Pool {
   Task<Result<Lease>> acquire(const Origin& origin, Wanted wanted, Claim* claim = nullptr);
 
   Dialler& dialler() { return dialler_; }
+  // For what is opened from now on. What was opened under another trust is not used for the next request.
+  void apply(const PoolOptions& options);
+
   std::size_t idle_count() const;
+  std::size_t open_count() const;  // those in use, too
   std::size_t opened() const { return opened_; }
   std::size_t places() const { return places_.size(); }
   // Closes what is idle.
@@ -120,13 +123,14 @@ class Pool {
   bool take_kept(Place& place, const Wanted& wanted, Lease& lease);
   Task<Result<Lease>> wait(std::shared_ptr<Place> place, Wanted wanted, Claim& claim);
   Task<void> open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, std::shared_ptr<Attempt> attempt);
-  Task<Result<Reached>> connect(const Origin& origin, Offer offer, const Wanted& wanted, Opening* opening);
+  Task<Result<Reached>> connect(const Origin& origin, Offer offer, const Wanted& wanted, Opening& opening);
+  bool speaks_h2c(const Origin& origin) const;
   Task<void> run_shared(std::shared_ptr<Shared> shared);
   void keep(std::unique_ptr<Kept> kept);
   void drop(Kept* kept);
   void notice_sleep();
 
-  const PoolOptions& options_;
+  const PoolOptions* options_;
   Dialler dialler_;
   // Those that nobody uses are removed when there are twice as many as the last time.
   std::map<Origin, std::shared_ptr<Place>> places_;

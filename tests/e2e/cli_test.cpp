@@ -193,7 +193,8 @@ TEST_CASE("cli: ctx create in every format") {
   const auto context = document(json);
   CHECK(json.err.empty());
   CHECK(keys(context) == Strings{"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort",
-                                 "forwards", "transparent", "label", "createdAt", "expiresAt", "socksUrl", "pacUrl",
+                                 "forwards", "transparent", "label", "createdAt", "expiresAt", "ownerPid", "usage", "socksUrl",
+                                 "pacUrl",
                                  "lastTunnelFailure"});
   const std::string username = text_in(context, "username"), password = text_in(context, "password");
   CHECK_THAT(text_in(context, "id"), Catch::Matches("ctx-7-[0-9a-f]{16}"));

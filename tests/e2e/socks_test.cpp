@@ -295,7 +295,9 @@ TEST_CASE("socks: any thread serves it, and an event says what it was") {
   CHECK(socks_code(refused, socks_request("127.0.0.1", unused_port())) == 5);
   CHECK(eventually([&] { return proxy.process().stderr_text().find("502") != std::string::npos; }));
   const std::string log = proxy.process().stderr_text();
-  CHECK(log.find(fmt::format("access {} CONNECT 127.0.0.1:", context.id)) != std::string::npos);
+  CHECK(log.find("access CONNECT 127.0.0.1:") != std::string::npos);
+  CHECK(log.find(fmt::format(" context={} ", context.id)) != std::string::npos);
+  CHECK(log.find("protocols=socks5,tcp") != std::string::npos);
   CHECK(log.find(context.password) == std::string::npos);
 }
 

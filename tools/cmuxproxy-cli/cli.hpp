@@ -53,6 +53,9 @@ std::string text_member(const json::value& object, std::string_view key);
 // Lines of columns, the first line bold.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
+// For what may take as long as the instance lives.
+inline constexpr milliseconds kForEver = std::chrono::hours(24 * 365);
+
 // Colours on a terminal, unless NO_COLOR says no.
 enum class Colour { none, bold, red, green, yellow };
 std::string painted(std::string_view text, Colour colour);
@@ -64,6 +67,8 @@ void add_context_create(CLI::App& group, Action& chosen);
 void add_probe(CLI::App& app, Action& chosen);
 void add_status(CLI::App& app, Action& chosen);
 void add_stop(CLI::App& app, Action& chosen);
+void add_watch(CLI::App& app, Action& chosen);
+void add_logs(CLI::App& app, Action& chosen);
 void add_ca(CLI::App& app, Action& chosen);
 void add_version(CLI::App& app, Action& chosen);
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "route_flags.hpp"
+#include "shown_times.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -17,12 +18,13 @@ std::string path_of(const std::string& id) {
   return "/v1/contexts/" + id;
 }
 
-std::string route_summary(const json::value& route) {
-  if (route.is_null()) return std::string(kNoRoute);
-  std::string out;
-  for (const char* key : {"cmuxProxyOrigin", "template", "morphId", "scope", "domainSuffix", "morphDomainSuffix", "suffix"})
-    if (const std::string text = text_member(route, key); !text.empty()) out += (out.empty() ? "" : " ") + text;
-  return out;
+// "40001, 3000->40002": a dedicated port, and the forwarded ones.
+std::string ports_of(const json::value& context) {
+  std::string out = member(context, "dedicatedPort").is_null() ? "" : shown(member(context, "dedicatedPort"));
+  if (const json::array* const forwards = member(context, "forwards").if_array())
+    for (const json::value& forward : *forwards)
+      out += fmt::format("{}{}->{}", out.empty() ? "" : ", ", shown(member(forward, "port")), shown(member(forward, "local")));
+  return out.empty() ? "-" : out;
 }
 
 int list(const Common& common) {
@@ -32,12 +34,15 @@ int list(const Common& common) {
     print_json(document);
     return kOk;
   }
-  std::vector<std::vector<std::string>> rows{{"ID", "VIEW", "LABEL", "ROUTE", "CREATED", "EXPIRES"}};
+  std::vector<std::vector<std::string>> rows{
+      {"ID", "VIEW", "LABEL", "ROUTE", "PORTS", "OWNER", "AGE", "EXPIRES", "REQUESTS", "OPEN", "LAST"}};
   if (const json::array* const contexts = member(document, "contexts").if_array())
     for (const json::value& context : *contexts)
       rows.push_back({text_member(context, "id"), shown(member(context, "webContentsId")), shown(member(context, "label")),
-                      route_summary(member(context, "route")), shown(member(context, "createdAt")),
-                      shown(member(context, "expiresAt"))});
+                      route_summary(member(context, "route")), ports_of(context), shown(member(context, "ownerPid")),
+                      age_of(member(context, "createdAt")), shown(member(context, "expiresAt")),
+                      shown(member(member(context, "usage"), "requests")), shown(member(member(context, "usage"), "open")),
+                      age_of(member(member(context, "usage"), "lastAt"))});
   if (rows.size() == 1) print_note("no contexts; make one with: cmuxproxy ctx create");
   else print_table(rows);
   return kOk;
@@ -137,7 +142,9 @@ void add_context(CLI::App& app, Action& chosen) {
   auto list_common = std::make_shared<Common>();
   CLI::App* const list_command = group->add_subcommand("list", "the contexts there are");
   add_common(*list_command, *list_common);
-  list_command->footer("Example:\n  cmuxproxy ctx list --json");
+  list_command->footer(
+      "OWNER is the process that a context ends with, LAST how long ago its last request began.\n\nExample:\n  cmuxproxy ctx "
+      "list --json");
   list_command->callback([list_common, &chosen] { chosen = [list_common] { return list(*list_common); }; });
 
   auto show_common = std::make_shared<Common>();

@@ -74,6 +74,8 @@ int run(int argc, char** argv) {
   add_probe(app, chosen);
   add_status(app, chosen);
   add_stop(app, chosen);
+  add_watch(app, chosen);
+  add_logs(app, chosen);
   add_ca(app, chosen);
   add_version(app, chosen);
   app.add_flag_callback(

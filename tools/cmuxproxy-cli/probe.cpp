@@ -19,7 +19,7 @@ struct Options {
   std::string url, context, method = "GET";
   std::vector<std::string> headers;
   unsigned count = 1;
-  bool websocket = false, connect = false, socks = false;
+  bool websocket = false, connect = false, socks = false, http2 = false, fail = false;
 };
 
 constexpr milliseconds kEventTime{2'000};  // events come at a request's end, from another thread
@@ -31,6 +31,7 @@ class Probe {
     request_.websocket = request_.websocket || options.websocket;
     request_.connect = options.connect || options.socks;
     request_.socks = options.socks;
+    request_.http2 = options.http2;
     request_.method = options.method;
     for (const std::string& header : options.headers) request_.headers.push_back(split_header(header, "-H"));
     if (request_.websocket && options.method != "GET") throw Exit{kUsage, "-X: a WebSocket begins with GET"};
@@ -41,7 +42,7 @@ class Probe {
     loop.run(work());
     if (failed_) throw *failed_;
     report_.finish();
-    return report_.good() ? kOk : kProbeFailed;
+    return report_.good() && !(options_.fail && report_.refused()) ? kOk : kProbeFailed;
   }
 
  private:
@@ -77,6 +78,7 @@ class Probe {
     }
     sender_ = nullptr;
     events_ = nullptr;
+    co_await sender.end();
   }
 
   Task<void> find_context() {
@@ -151,8 +153,11 @@ void check_options(const Options& options) {
 int probe(const Options& options) {
   check_options(options);
   if (options.connect && options.socks) throw Exit{kUsage, "--connect and --socks exclude each other"};
+  if (options.http2 && (options.connect || options.socks || options.websocket))
+    throw Exit{kUsage, "--h2 goes with none of --ws, --connect and --socks"};
   if (!options.url.empty()) return Probe(options).run();
-  if (!options.context.empty() || options.route.any() || options.websocket || options.connect || options.socks)
+  if (!options.context.empty() || options.route.any() || options.websocket || options.connect || options.socks || options.http2 ||
+      options.fail)
     throw Exit{kUsage, "these flags need a URL; without one, probe checks the instance itself"};
   return check_instance(options.common);
 }
@@ -162,8 +167,11 @@ int probe(const Options& options) {
 void add_probe(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* const command =
-      app.add_subcommand("probe", "send a request through the proxy and show its way; or check the instance");
-  command->add_option("url", options->url, "http://localhost:3000/ or ws://…; none: check the instance")->type_name("URL");
+      app.add_subcommand("probe", "send a request through the proxy and show its way; or check the instance and its routes");
+  command
+      ->add_option("url", options->url,
+                   "http://localhost:3000/ or ws://…; none: check the instance, and ask the route of every context")
+      ->type_name("URL");
   add_common(*command, options->common);
   command->add_option("--ctx", options->context, "use this context; else one is made from the route, and released")
       ->type_name("ID")
@@ -178,10 +186,13 @@ void add_probe(CLI::App& app, Action& chosen) {
   command->add_flag("--ws", options->websocket, "open a WebSocket, as browsers do: through CONNECT");
   command->add_flag("--connect", options->connect, "send it through CONNECT");
   command->add_flag("--socks", options->socks, "send it through SOCKS5");
+  command->add_flag("--h2", options->http2, "speak HTTP/2 to the proxy");
+  command->add_flag("--fail", options->fail, "exit 5 for a status of 400 or more, too");
   add_route_flags(*command, options->route);
   command->footer(
       "Times are in milliseconds; with --json in microseconds.\n\nExamples:\n"
       "  cmuxproxy probe\n"
+      "  cmuxproxy probe http://localhost:3000/health --ctx ctx-0-0123456789abcdef --h2 --fail\n"
       "  cmuxproxy probe http://localhost:3000/ --morph-id abc123 --scope base --domain-suffix cmux.app\n"
       "  cmuxproxy probe wss://localhost:3443/hmr --ctx ctx-0-0123456789abcdef\n"
       "  cmuxproxy probe http://localhost:3000/api -X POST -H 'Accept: application/json' --count 10 --json");

@@ -1,4 +1,4 @@
-// `probe` without a URL: is the instance itself in order? A verdict a line.
+// `probe` without a URL: are the instance and the routes of its contexts in order? A verdict a line.
 #include <fmt/format.h>
 
 #include <boost/beast/http/empty_body.hpp>
@@ -9,6 +9,7 @@
 #include "base/process.hpp"
 #include "http/fields.hpp"
 #include "probe.hpp"
+#include "probe_routes.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -16,14 +17,6 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr milliseconds kTime{5'000};  // for the proxy port to answer
-
-enum class Verdict { ok, warning, failed };
-
-struct Check {
-  std::string name;
-  Verdict verdict = Verdict::ok;
-  std::string detail, hint;
-};
 
 Check check_admin(const admin::Client& client) {
   Check check{"admin", Verdict::failed, {}, "stop it, and start it again: cmuxproxy serve"};
@@ -155,6 +148,8 @@ int check_instance(const Common& common) {
   checks.push_back(check_listener(client));
   checks.push_back(check_no_proxy());
   add_parent(client, checks);
+  if (checks[1].verdict == Verdict::ok && checks[2].verdict == Verdict::ok)
+    for (Check& check : check_routes(client)) checks.push_back(std::move(check));
   add_failed_tunnels(client, checks);
   bool good = true;
   json::array list;

@@ -60,6 +60,7 @@ bool ProbeReport::is_good(const ProbeResult& result) const {
 void ProbeReport::add(const ProbeResult& result, const json::value& event) {
   const bool good = is_good(result);
   good_ = good_ && good;
+  refused_ = refused_ || result.status >= 400;
   totals_.push_back(result.total);
   if (json_) {
     requests_.push_back(document_of(result, event));

@@ -15,6 +15,7 @@ class ProbeReport {
   void add(const ProbeResult& result, const json::value& event);
   void finish();
   bool good() const { return good_; }
+  bool refused() const { return refused_; }  // a status was 400 or more
 
  private:
   bool is_good(const ProbeResult& result) const;
@@ -23,7 +24,7 @@ class ProbeReport {
   void print_times(const ProbeResult& result, const json::value& event) const;
   json::object document_of(const ProbeResult& result, const json::value& event) const;
 
-  bool json_, good_ = true;
+  bool json_, good_ = true, refused_ = false;
   std::string context_, url_, method_;
   bool websocket_ = false;
   json::array requests_;

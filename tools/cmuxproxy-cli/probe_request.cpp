@@ -14,6 +14,7 @@
 #include "cli.hpp"
 #include "http1/semantics.hpp"
 #include "policy/credentials.hpp"
+#include "probe_http2.hpp"
 #include "probe_socks.hpp"
 #include "tls/client.hpp"
 
@@ -37,7 +38,8 @@ std::chrono::microseconds since(Clock::time_point start) {
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
-// "cmuxproxy; error=dns_error; details=…": the error's name, where the proxy made the response (RFC 9209).
+}  // namespace
+
 std::string proxy_error_of(std::string_view status) {
   if (!status.starts_with("cmuxproxy")) return {};
   constexpr std::string_view kError = "error=";
@@ -47,17 +49,18 @@ std::string proxy_error_of(std::string_view status) {
   return std::string(rest.substr(0, rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_")));
 }
 
-// A server's words on a terminal: ASCII, since among the other characters there are such that it obeys.
-std::string printable(std::string_view text) {
+std::string printable_ascii(std::string_view text) {
   std::string out(text);
   for (char& c : out)
     if (c < 0x20 || c >= 0x7f) c = '?';
   return out;
 }
 
+namespace {
+
 void note_head(const http::response_header<>& head, ProbeResult& result) {
   result.status = head.result_int();
-  result.reason = printable(view(head.reason()));
+  result.reason = printable_ascii(view(head.reason()));
   if (result.reason.empty()) result.reason = http1::reason_of(static_cast<std::uint16_t>(result.status));
   result.proxy_error = proxy_error_of(view(head["Proxy-Status"]));
 }
@@ -118,12 +121,24 @@ ProbeClient::~ProbeClient() = default;
 
 void ProbeClient::cancel() {
   cancelled_ = true;
+  if (http2_) http2_->cancel();
   if (connection_) connection_->socket.close();
+}
+
+Task<void> ProbeClient::end() {
+  if (http2_) co_await http2_->end();
 }
 
 Task<ProbeResult> ProbeClient::send() {
   ProbeResult result;
   const auto start = Clock::now();
+  if (request_.http2) {
+    if (!http2_) http2_ = std::make_unique<ProbeHttp2>(request_);
+    auto done = co_await http2_->send(result);
+    result.total = since(start);
+    if (!done) result.failure = done.error().detail.empty() ? std::string(name_of(done.error().code)) : done.error().detail;
+    co_return result;
+  }
   result.reused = connection_ && connection_->keeps_alive && admin::is_quiet(connection_->socket);
   Result<void> done;
   if (!result.reused) done = co_await open(result);

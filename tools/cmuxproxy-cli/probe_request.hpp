@@ -26,6 +26,7 @@ struct ProbeRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   bool connect = false, websocket = false;
   bool socks = false;  // with `connect`: by SOCKS5 in place of HTTP
+  bool http2 = false;  // to the proxy, by prior knowledge; none of the others then
   std::string proxy, username, password;
   std::string ca_file;  // of the local CA, which https inside a tunnel to localhost shows
 };
@@ -42,6 +43,13 @@ struct ProbeResult {
   std::chrono::microseconds connect{0}, first_byte{0}, total{0};
 };
 
+// "cmuxproxy; error=dns_error; details=…": the error's name, where the proxy made the response (RFC 9209).
+std::string proxy_error_of(std::string_view status);
+// A server's words on a terminal: ASCII, since among the other characters there are such that it obeys.
+std::string printable_ascii(std::string_view text);
+
+class ProbeHttp2;
+
 class ProbeClient {
  public:
   explicit ProbeClient(ProbeRequest request);
@@ -49,6 +57,8 @@ class ProbeClient {
   Task<ProbeResult> send();
   // From a signal: what waits fails.
   void cancel();
+  // Before this and the loop end.
+  Task<void> end();
 
  private:
   struct Connection;  // one to the proxy, with what is spoken on it
@@ -63,6 +73,7 @@ class ProbeClient {
 
   ProbeRequest request_;
   std::unique_ptr<Connection> connection_;
+  std::unique_ptr<ProbeHttp2> http2_;
   bool cancelled_ = false;
 };
 

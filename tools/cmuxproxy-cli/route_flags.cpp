@@ -124,9 +124,9 @@ void add_route_flags(CLI::App& command, RouteFlags& flags) {
       ->check(not_empty())
       ->group("Route");
   command
-      .add_flag(
-          "--direct", flags.direct,
-          "straight to the proxy in the workspace's machine, of a cmux or morph route: nothing is put into pages, and raw TCP works")
+      .add_flag("--direct", flags.direct,
+                "straight to the proxy in the workspace's machine, of a cmux or morph route: nothing is put into pages, and raw "
+                "TCP works")
       ->group("Route");
   command
       .add_option("--preset", flags.preset,
@@ -167,6 +167,14 @@ void add_route_flags(CLI::App& command, RouteFlags& flags) {
       ->allow_extra_args(false)
       ->check(not_empty())
       ->group("Route");
+}
+
+std::string route_summary(const json::value& route) {
+  if (route.is_null()) return std::string(kNoRoute);
+  std::string out;
+  for (const char* key : {"cmuxProxyOrigin", "template", "morphId", "scope", "domainSuffix", "morphDomainSuffix", "suffix"})
+    if (const std::string text = text_member(route, key); !text.empty()) out += (out.empty() ? "" : " ") + text;
+  return out;
 }
 
 }  // namespace cmux::cli

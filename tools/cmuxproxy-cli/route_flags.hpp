@@ -24,6 +24,9 @@ CLI::Validator not_empty();
 // What stands where a context has no route.
 inline constexpr std::string_view kNoRoute = "no route: localhost is this machine";
 
+// A route of the API, short.
+std::string route_summary(const json::value& route);
+
 void add_route_flags(CLI::App& command, RouteFlags& flags);
 
 // What the instance says of a context that was made or changed, on stderr.

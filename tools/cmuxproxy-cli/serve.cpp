@@ -83,13 +83,12 @@ int serve(const Options& options) {
     throw Exit{kUsage, fmt::format("--ready-fd: descriptor {} is not open", settings->ready_fd)};
   if (options.check) return print_check(*settings, path, options.json);
   const auto serve_until_stopped = [&](const SayReady& say_ready) {
-    return app::run_server(
-        *settings,
-        [&](const std::string& document, const std::string& text) {
-          say_ready(options.json ? document : text);
-          if (settings->ready_fd >= 0) say(settings->ready_fd, "--ready-fd", document, true);
-        },
-        load);
+    return app::run_server(*settings,
+                           [&](const std::string& document, const std::string& text) {
+                             say_ready(options.json ? document : text);
+                             if (settings->ready_fd >= 0) say(settings->ready_fd, "--ready-fd", document, true);
+                           },
+                           {load, path});
   };
   if (options.detach)
     return detach(settings->instance, options.discard_log ? Log::discard : Log::keep, settings->ready_fd, serve_until_stopped);

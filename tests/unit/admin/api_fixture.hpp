@@ -24,6 +24,10 @@ class FakeInstance final : public Instance {
     ++settled_calls;
     co_await Yield{};
   }
+  Task<std::vector<policy::Usage>> usage(std::vector<policy::ContextPtr> contexts) override {
+    co_await settled();
+    co_return std::vector<policy::Usage>(contexts.size(), used);
+  }
   Task<boost::json::object> status() override {
     boost::json::object out;
     out["instance"] = "test";
@@ -46,6 +50,7 @@ class FakeInstance final : public Instance {
   std::string proxy = "127.0.0.1:39385";
   std::vector<std::string> domains{"example.test"};
   std::string failed_context;
+  policy::Usage used;
   std::optional<TunnelFailure> failure;
   unsigned settled_calls = 0;
   std::optional<milliseconds> stop_limit;

@@ -363,3 +363,42 @@ TEST_CASE("the description holds what the server does") {
   const std::vector<std::string> operations = Api::operations();
   CHECK(documented_operations() == std::set<std::string>(operations.begin(), operations.end()));
 }
+
+TEST_CASE("docs/openapi.yaml knows the types of events that there are") {
+  std::ifstream file(source("docs/openapi.yaml"));
+  std::string line, listed;
+  while (std::getline(file, line))
+    if (const std::size_t at = line.find("enum: [request, "); at != std::string::npos) listed = line.substr(at + 7);
+  std::string types = "context";  // all of these
+  for (const std::string_view type : Api::event_types())
+    types = std::string(type) == "request" ? types : types + ", " + std::string(type);
+  CHECK(listed == "request, " + types + "]");
+}
+
+TEST_CASE("the log's last lines are told, and those behind a number alone") {
+  ApiFixture fixture;
+  log::warn("a line for the API \x1b[2J");
+  const boost::json::array lines = fixture.ask("GET", "/v1/logs").json().at("lines").as_array();
+  REQUIRE_FALSE(lines.empty());
+  const auto& last = lines.back().as_object();
+  CHECK(last.at("message") == "a line for the API \\u001b[2J");
+  CHECK(last.at("level") == "warn");
+  const auto number = last.at("number").to_number<std::uint64_t>();
+  const auto behind = [&](std::uint64_t after) {
+    return fixture.ask("GET", "/v1/logs?after=" + std::to_string(after)).json().at("lines").as_array().size();
+  };
+  CHECK(behind(number) == 0);
+  CHECK(behind(number - 1) == 1);
+  for (const char* const wrong : {"", "-1", "1x", "99999999999999999999"})
+    CHECK(fixture.ask("GET", std::string("/v1/logs?after=") + wrong).status == 400);
+}
+
+TEST_CASE("a context is told of with its owner and its use") {
+  ApiFixture fixture;
+  const std::string id = fixture.make_context();
+  fixture.instance.used = {3, 1, std::chrono::system_clock::time_point(std::chrono::milliseconds(1))};
+  const boost::json::value shown = fixture.ask("GET", "/v1/contexts/" + id).json();
+  CHECK(shown.at("usage") == boost::json::value({{"requests", 3}, {"open", 1}, {"lastAt", "1970-01-01T00:00:00.001Z"}}));
+  CHECK(shown.at("ownerPid").is_null());
+  CHECK(fixture.ask("GET", "/v1/contexts").json().at("contexts").at(0).at("usage") == shown.at("usage"));
+}

@@ -34,7 +34,7 @@ TEST_CASE("settings: each has a flag's name, an argument unless it is a switch, 
     CHECK(info.repeatable ==
           (info.name == "resolve" || info.name == "domains" || info.name == "upstream-h2c" || info.name == "never-route"));
     const bool is_switch = negated || info.name == "allow-remote" || info.name == "insecure-upstream" || info.name == "via" ||
-                           info.name == "access-log" || info.name == "dumpable";
+                           info.name == "access-log" || info.name == "watch-config" || info.name == "dumpable";
     CHECK(info.argument.empty() == is_switch);
   }
 }
@@ -64,6 +64,26 @@ TEST_CASE("settings: a bad value is refused even where a stronger source overrid
   World world;
   world.variables["CMUXPROXY_THREADS"] = "many";
   CHECK(world.refusal({{"threads", {"2"}}}) == "CMUXPROXY_THREADS: expected a number from 1 to 64, or auto, not 'many'");
+}
+
+TEST_CASE("settings: all that is wrong is told at once, a line each, in the order of the sources") {
+  World world;
+  world.variables = {{"CMUXPROXY_THREDS", "2"}, {"CMUXPROXY_VIA", "perhaps"}};
+  const auto config = world.write("config.toml", "drain-timeuot = \"5s\"\nthreads = true\nmax-url = \"1\"\n");
+  const std::string said = world.refusal({{"admin", {"192.0.2.1:1"}}}, config);
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < said.size();) {
+    const std::size_t end = std::min(said.find('\n', at), said.size());
+    lines.push_back(said.substr(at, end - at));
+    at = end + 1;
+  }
+  REQUIRE(lines.size() == 6);
+  CHECK_THAT(lines[0], StartsWith(config + ":1: drain-timeuot"));
+  CHECK_THAT(lines[1], StartsWith(config + ":2: threads"));
+  CHECK_THAT(lines[2], StartsWith(config + ":3: max-url"));
+  CHECK_THAT(lines[3], StartsWith("CMUXPROXY_THREDS: unknown variable (did you mean CMUXPROXY_THREADS?)"));
+  CHECK_THAT(lines[4], StartsWith("CMUXPROXY_VIA: expected true or false"));
+  CHECK_THAT(lines[5], StartsWith("--admin: 192.0.2.1:1 is not a loopback address"));
 }
 
 TEST_CASE("settings: repeatable ones replace the weaker source's list and keep their order") {

@@ -1,4 +1,5 @@
 // time_text.hpp, log.hpp and error.hpp: what people and programs get to read.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -20,6 +21,47 @@ TEST_CASE("times are RFC 3339 in UTC with milliseconds") {
   CHECK(at(4'102'444'799'999) == "2099-12-31T23:59:59.999Z");
   CHECK(at(-1) == "1969-12-31T23:59:59.999Z");
   CHECK(rfc3339(system_clock::time_point(microseconds(1'999))) == "1970-01-01T00:00:00.001Z");
+}
+
+TEST_CASE("times of RFC 3339 are read back, and nothing else is") {
+  using namespace std::chrono;
+  for (const std::int64_t ms : {0LL, 1LL, 951'782'400'999LL, 4'102'444'799'999LL}) {
+    const system_clock::time_point time{milliseconds(ms)};
+    CHECK(from_rfc3339(rfc3339(time)) == time);
+  }
+  for (const char* const text : {"", "2000-01-01", "2000-01-01T00:00:00Z", "2000-01-01T00:00:00.1Z", "2000-01-01T00:00:00.123Zx"})
+    CHECK_FALSE(from_rfc3339(text).has_value());
+}
+
+TEST_CASE("the last lines of the log are kept, up to a bound, and who waits for them is told once") {
+  const auto before = log::kept();
+  const std::uint64_t last = before.empty() ? 0 : before.back().number;
+  unsigned told = 0;
+  log::on_line([&] { ++told; });
+  log::info("one \x1b[2J");
+  log::warn("two");
+  CHECK(told == 1);
+  auto lines = log::kept(last);
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].number == last + 1);
+  CHECK(lines[0].level == log::Level::info);
+  CHECK(lines[0].message == "one \\u001b[2J");
+  CHECK(lines[1].level == log::Level::warn);
+  log::info("three");
+  CHECK(told == 2);
+  log::on_line(nullptr);
+  const int stderr_before = dup(STDERR_FILENO), nothing = open("/dev/null", O_WRONLY);
+  dup2(nothing, STDERR_FILENO);
+  for (int i = 0; i < 300; ++i) log::write(log::Level::debug, std::string(1024, 'x'));
+  log::flush();
+  dup2(stderr_before, STDERR_FILENO);
+  close(stderr_before);
+  close(nothing);
+  lines = log::kept(last);
+  CHECK(lines.size() < 256);
+  CHECK(lines.size() > 200);
+  CHECK(lines.back().number == last + 303);
+  CHECK(told == 2);
 }
 
 TEST_CASE("secrets are redacted to what tells them apart") {

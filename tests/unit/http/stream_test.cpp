@@ -38,6 +38,16 @@ Result<void> tunnelled(Stream& downstream, Stream& upstream) {
 
 }  // namespace
 
+TEST_CASE("meters count what the other side has taken, and add it to their sum") {
+  std::uint64_t sum = 10;
+  Meter first(sum), second(sum);
+  first.add("12345");
+  second.add("67");
+  CHECK(first.bytes() == 5);
+  CHECK(second.bytes() == 2);
+  CHECK(sum == 17);
+}
+
 TEST_CASE("relay_body moves pieces with what follows them") {
   FakeStream from, to;
   from.pieces = {{"a"}, {"b"}, {"c", false, true}, {"d", true, true}};

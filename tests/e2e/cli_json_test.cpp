@@ -1,0 +1,101 @@
+// What commands print for programs, against docs/cli.schema.yaml and docs/openapi.yaml.
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include "rows.hpp"
+#include "support.hpp"
+
+namespace e2e {
+namespace {
+
+// `page`: of docs/, with the schema's place in it.
+void fits(const std::string& page, const std::string& text) {
+  const Run checked = run({"python3", source("tests/e2e/python/schema.py"), source("docs/" + page)}, {}, text);
+  INFO(page << "\n" << text << checked.out << checked.err);
+  CHECK(checked.exit == 0);
+}
+
+}  // namespace
+
+TEST_CASE("cli: what --json prints fits its schema in docs/") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  const auto check = [&](const std::string& schema, const Strings& command, int exit = 0) {
+    Strings argv = command;
+    argv.emplace_back("--json");
+    const Run said = proxy.cli(argv);
+    INFO(schema << ": " << said.err);
+    CHECK(said.exit == exit);
+    fits("cli.schema.yaml#/" + schema, said.out);
+  };
+  fits("cli.schema.yaml#/serve", boost::json::serialize(proxy.ready));
+  fits("cli.schema.yaml#/serve-check", run({binary(), "serve", "--check", "--json"}, proxy.environment()).out);
+  const Strings route{"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test", "--header", "X-Token: x"};
+  Strings create{"ctx", "create", "--dedicated-port", "--forward", "5432:0", "--ttl", "1h", "--label", "x"};
+  create.insert(create.end(), route.begin(), route.end());
+  check("ctx-create", create);
+  check("ctx-create", {"ctx", "create"});
+  const Context context = proxy.routed();
+  CHECK(proxy.get(context, "http://localhost:3000/").status == 200);
+  check("ctx-list", {"ctx", "list"});
+  check("ctx-show", {"ctx", "show", context.id});
+  Strings update{"ctx", "update", context.id};
+  update.insert(update.end(), route.begin(), route.end());
+  check("ctx-update", update);
+  check("status", {"status"});
+  check("probe", {"probe", "http://localhost:3000/", "--ctx", context.id, "--count", "2"});
+  check("probe", {"probe", "ws://localhost:3000/ws", "--ctx", context.id});
+  check("probe", {"probe", "http://127.0.0.1:1/"}, 5);
+  check("probe-check", {"probe"});
+  fits("cli.schema.yaml#/logs-lines", proxy.cli({"logs", "--json"}).out);
+  check("ctx-release", {"ctx", "release", context.id, "ctx-0-0123456789abcdef"}, 4);
+  for (const char* const part : {"path", "pem", "spki", "install-hint"})
+    fits(fmt::format("cli.schema.yaml#/ca-{}", part), run({binary(), "ca", part, "--json"}, proxy.environment()).out);
+  fits("cli.schema.yaml#/version", run({binary(), "version", "--json"}).out);
+  check("stop", {"stop"});
+}
+
+TEST_CASE("events: what comes fits its schema in docs/openapi.yaml") {
+  Workspace workspace;
+  Proxy proxy({}, &workspace);
+  Process watch;
+  const std::string path = proxy.home / "watched";
+  watch.start({"/bin/sh", "-c", "exec \"$@\" > " + path, "sh", binary(), "watch", "--json", "--instance", proxy.instance},
+              proxy.environment());
+  const auto watched = [&] { return std::filesystem::exists(path) ? read_file(path) : std::string(); };
+  REQUIRE(eventually([&] {
+    CHECK(proxy.api("POST", "/v1/contexts", "{}").status == 201);
+    return !watched().empty();
+  }));
+  const Context context =
+      proxy.context({"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test", "--forward", "5432:0"});
+  CHECK(proxy.get(context, "http://localhost:3000/").status == 200);
+  CHECK(proxy.connect().ask("nonsense\r\n\r\n").status == 400);
+  {
+    Client raw(static_cast<std::uint16_t>(number_in(context.json.at("forwards").as_array().at(0).as_object(), "local")));
+    raw.send(std::string("\0\0\0\1", 4));
+    CHECK(raw.closed_by_peer());
+  }
+  proxy.cli({"ctx", "update", context.id, "--no-route"});
+  proxy.cli({"ctx", "release", context.id});
+  std::map<std::string, std::string> schemas{{"request", "RequestEvent"},
+                                             {"context.created", "ContextEvent"},
+                                             {"context.released", "ContextEvent"},
+                                             {"context.rerouted", "ContextEvent"},
+                                             {"context.tunnel-failed", "TunnelFailureEvent"}};
+  REQUIRE(eventually([&] { return watched().find("context.released") != std::string::npos && watched().ends_with('\n'); }));
+  std::map<std::string, std::string> lines;
+  std::istringstream all(watched());
+  for (std::string line; std::getline(all, line);) {
+    auto event = boost::json::parse(line).as_object();
+    const std::string type = text_in(event, "event");
+    event.erase("event");
+    lines[type] += boost::json::serialize(event) + "\n";
+  }
+  CHECK(lines.size() == schemas.size());
+  fits("cli.schema.yaml#/watch-lines", watched());
+  for (const auto& [type, text] : lines) fits("openapi.yaml#/components/schemas/" + schemas.at(type), text);
+}
+
+}  // namespace e2e
