@@ -71,8 +71,9 @@ struct SettingInfo {
   std::string argument;  // "TIME"; empty for a switch
   std::string help;      // one line
   bool repeatable = false;
-  bool negated_flag = false;  // the flag switches off: "http2" has --no-http2
-  bool reloadable = false;    // a change of the file takes effect on SIGHUP
+  bool negated_flag = false;           // the flag switches off: "http2" has --no-http2
+  bool reloadable = false;             // a change of the file takes effect on SIGHUP
+  std::vector<std::string> choices{};  // the words it can be; empty: others
 };
 const std::vector<SettingInfo>& setting_table();
 
