@@ -16,7 +16,7 @@ case ${1:-} in
   --tests | --frameworks)
     programs+=(nghttp=nghttp2-client nghttpd=nghttp2-server chromium certutil=libnss3-tools redis-cli=redis-tools
                redis-server psql=postgresql-client ssh=openssh-client nc=netcat-openbsd java=default-jdk-headless
-               ip=iproute2 go=golang-go promtool=prometheus clang++=clang clang-format clang-tidy)
+               ip=iproute2 go=golang-go promtool=prometheus clang++=clang clang-format clang-tidy zsh fish man=man-db)
     libraries_of_tests=(libclang-rt-14-dev)  # libFuzzer, and clang's sanitizers
     # Their programs are in no ordinary user's PATH, or their modules not for every Python.
     servers=(openssh-server postgresql python3-django python3-tornado)

@@ -69,7 +69,10 @@ export interface ExitInfo {
 }
 
 export interface StartOptions {
-  /** The program. Else `$CMUXPROXY_BIN`, `bin/cmuxproxy` of this package, `cmuxproxy` of `$PATH`, `build/release` of a checkout. */
+  /**
+   * The program. Else `$CMUXPROXY_BIN`, `bin/cmuxproxy` of this package, the platform's package (`@cmuxproxy/linux-x64`), `cmuxproxy` of
+   * `$PATH`, `build/release` of a checkout.
+   */
   binary?: string;
   /** More arguments of `cmuxproxy serve`. */
   args?: string[];
@@ -85,7 +88,10 @@ export interface StartOptions {
 
 /** Errors carry what is known: */
 export interface ProxyError extends Error {
-  /** `ENOENT`: no program; `EADDRINUSE`: the port is taken; `CMUXPROXY_ENDED`, `CMUXPROXY_STOPPED`: there is no proxy any more. */
+  /**
+   * `ENOENT`: no program was found; `CMUXPROXY_CANNOT_RUN`: it is for another system; `EADDRINUSE`: the port is taken;
+   * `CMUXPROXY_ENDED`, `CMUXPROXY_STOPPED`: there is no proxy any more; `CMUXPROXY_TIMEOUT`: it has not answered within 900 ms.
+   */
   code?: string;
   /** Of the admin API's answer. */
   status?: number;

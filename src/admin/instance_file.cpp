@@ -44,6 +44,8 @@ std::string text_of(const json::object& object, json::string_view key) {
   return {text.data(), text.size()};
 }
 
+Error elsewhere(Error error) { return with_way_out(std::move(error), "CMUXPROXY_RUNTIME_DIR"); }
+
 Result<std::string> read_text(int descriptor, const std::string& path) {
   std::string text;
   char block[4096];
@@ -137,7 +139,7 @@ Result<void> write_all_text(int descriptor, std::string_view text, const std::st
   while (!text.empty()) {
     const ssize_t count = ::write(descriptor, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return from_errno(errno, fmt::format("write {}", path));
+    if (count < 0) return elsewhere(from_errno(errno, fmt::format("write {}", path)));
     text.remove_prefix(static_cast<std::size_t>(count));
   }
   return {};
@@ -178,14 +180,14 @@ Result<InstanceFile> InstanceFile::claim(std::string_view name) {
   if (auto checked = check_instance_name(name); !checked) return checked.error();
   const auto directory = runtime_directory();
   if (!directory) return directory.error();
-  if (auto made = make_private_folder(*directory); !made) return made.error();
+  if (auto made = make_private_folder(*directory); !made) return elsewhere(made.error());
   if (auto checked = check_directory(*directory); !checked) return checked.error();
   const std::string lock_path = path_in(*directory, name, "lock");
   InstanceFile file;
   file.path_ = path_in(*directory, name, "json");
   for (int attempt = 0; attempt < 100; ++attempt) {
     file.lock_ = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file.lock_ < 0) return from_errno(errno, fmt::format("open {}", lock_path));
+    if (file.lock_ < 0) return elsewhere(from_errno(errno, fmt::format("open {}", lock_path)));
     if (flock(file.lock_, LOCK_EX | LOCK_NB) != 0) {
       const int number = errno;
       close(std::exchange(file.lock_, -1));  // it is another's, and not removed
@@ -210,7 +212,7 @@ Result<void> InstanceFile::write(const InstanceRecord& record) {
   const std::string temporary = fmt::format("{}.{}.tmp", path_, getpid());
   unlink(temporary.c_str());  // of a process that had this pid before
   Descriptor file{open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
-  if (file.number < 0) return from_errno(errno, fmt::format("write {}", temporary));
+  if (file.number < 0) return elsewhere(from_errno(errno, fmt::format("write {}", temporary)));
   if (flock(file.number, LOCK_EX | LOCK_NB) != 0) return from_errno(errno, fmt::format("lock {}", temporary));
   auto written = write_all_text(file.number, json::serialize(object) + "\n", temporary);
   if (written && rename(temporary.c_str(), path_.c_str()) != 0) written = from_errno(errno, fmt::format("write {}", path_));

@@ -25,6 +25,7 @@
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "net/descriptors.hpp"
+#include "net/inherited.hpp"
 #include "net/listener.hpp"
 #include "policy/credentials.hpp"
 #include "tls/certificate.hpp"
@@ -163,21 +164,17 @@ class Server final : public admin::Instance {
     file_ = std::make_unique<admin::InstanceFile>(std::move(*claimed));
     if (auto watched = watch_owner(); !watched) return watched;
 
-    auto proxy = net::Listener::bind(settings_.listen, settings_.port_attempts);
-    if (!proxy) return proxy.error();
-    auto admin = net::Listener::bind(settings_.admin);
-    if (!admin) return admin.error();
-    admin_listener_ = std::move(*admin);
-    proxy_listener_ = std::move(*proxy);
+    if (auto listens = listen(); !listens) return listens;
     proxy_ = proxy_listener_->endpoint().text();
     const std::string admin_address = admin_listener_->endpoint().text();
-    admin_ = settings_.admin.is_unix() ? admin_address : "http://" + admin_address;
+    const bool local = admin_listener_->endpoint().is_unix();
+    admin_ = local ? admin_address : "http://" + admin_address;
     doors_ = std::make_unique<Doors>(workers_.all());
     own_ = {proxy_listener_->endpoint(), admin_listener_->endpoint()};
 
     admin::InstanceRecord record{settings_.instance, getpid(), proxy_, admin_, policy::random_hex(32)};
     open_authority();
-    api_ = std::make_unique<admin::Api>(*this, record.token, settings_.admin.is_unix() ? std::string() : admin_address);
+    api_ = std::make_unique<admin::Api>(*this, record.token, local ? std::string() : admin_address);
     use_settings();
     workers_.start(
         settings_.threads, options_.back(), [this](proxy::Record done) { reports_.take(done); },
@@ -190,6 +187,24 @@ class Server final : public admin::Instance {
     if (settings_.allow_remote && !settings_.listen.is_loopback())
       log::warn("{} can be reached from other machines: whoever has a context's credentials can use it", proxy_);
     if (settings_.insecure_upstream) warn_of_insecurity();
+    return {};
+  }
+
+  // Where the system's service manager holds the sockets, those are it, whatever the settings say.
+  Result<void> listen() {
+    auto inherited = net::inherited_listeners();
+    if (!inherited) return inherited.error();
+    using Bound = Result<std::unique_ptr<net::Listener>>;
+    Bound proxy =
+        inherited->tcp ? Bound(std::move(inherited->tcp)) : net::Listener::bind(settings_.listen, settings_.port_attempts);
+    if (!proxy) return proxy.error();
+    Bound admin = inherited->local ? Bound(std::move(inherited->local)) : net::Listener::bind(settings_.admin);
+    if (!admin) return admin.error();
+    if (!settings_.allow_remote && !(*proxy)->endpoint().is_loopback())
+      return make_error(Errc::config, fmt::format("{}, which was handed over, is not a loopback address: allow-remote lets it be",
+                                                  (*proxy)->endpoint().text()));
+    admin_listener_ = std::move(*admin);
+    proxy_listener_ = std::move(*proxy);
     return {};
   }
 

@@ -75,8 +75,9 @@ struct SettingInfo {
   std::string argument;  // "TIME"; empty for a switch
   std::string help;      // one line
   bool repeatable = false;
-  bool negated_flag = false;  // the flag switches off: "http2" has --no-http2
-  bool fixed = false;         // only a start can change it
+  bool negated_flag = false;           // the flag switches off: "http2" has --no-http2
+  bool fixed = false;                  // only a start can change it
+  std::vector<std::string> choices{};  // the words it can be; empty: others
 };
 const std::vector<SettingInfo>& setting_table();
 

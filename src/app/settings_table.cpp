@@ -98,6 +98,7 @@ Row endpoint_row(SettingInfo info, Result<net::Endpoint> (*parse)(std::string_vi
 // An enumeration whose values are, in their order, called by `names`.
 template <auto Member, std::size_t N>
 Row choice_row(SettingInfo info, const std::array<std::string_view, N>& names) {
+  info.choices.assign(names.begin(), names.end());
   const auto parse = [names](std::string_view text) -> Result<std::size_t> {
     const auto found = std::find(names.begin(), names.end(), net::to_lower(text));
     if (found == names.end()) return expected(fmt::format("one of {}", fmt::join(names, ", ")), text);

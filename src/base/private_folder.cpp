@@ -21,4 +21,9 @@ Result<void> make_private_folder(const std::string& path) {
   return {};
 }
 
+Error with_way_out(Error error, std::string_view variable) {
+  error.detail += fmt::format("; {} names another folder", variable);
+  return error;
+}
+
 }  // namespace cmux

@@ -1,5 +1,6 @@
 #include "net/listener.hpp"
 
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
@@ -106,19 +107,26 @@ Result<std::unique_ptr<Listener>> Listener::bind(const Endpoint& wanted, unsigne
 }
 
 Result<std::unique_ptr<Listener>> Listener::adopt(Socket socket) {
+  const int fd = socket.get();
   Endpoint endpoint;
   endpoint.size = sizeof endpoint.storage;
   int listens = 0;
   socklen_t size = sizeof listens;
-  const bool good = getsockname(socket.get(), reinterpret_cast<sockaddr*>(&endpoint.storage), &endpoint.size) == 0 &&
-                    getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
-                    (endpoint.storage.ss_family == AF_INET || endpoint.storage.ss_family == AF_INET6);
-  if (!good) return make_error(Errc::malformed, "no TCP socket that listens");
-  return std::unique_ptr<Listener>(new Listener(std::move(socket), endpoint));
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&endpoint.storage), &endpoint.size) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
+    return from_errno(errno, fmt::format("descriptor {}, which was handed over", fd));
+  const auto family = endpoint.storage.ss_family;
+  if (listens == 0 || (family != AF_INET && family != AF_INET6 && family != AF_UNIX))
+    return make_error(Errc::config, fmt::format("descriptor {}, which was handed over, is no socket that listens", fd));
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
+    return from_errno(errno, fmt::format("descriptor {}, which was handed over", fd));
+  std::unique_ptr<Listener> made(new Listener(std::move(socket), endpoint));
+  made->adopted_ = true;
+  return made;
 }
 
 Listener::~Listener() {
-  if (endpoint_.is_unix()) unlink(path_of(endpoint_));
+  if (endpoint_.is_unix() && !adopted_) unlink(path_of(endpoint_));
 }
 
 Task<void> Listener::run(std::function<void(Socket)> take) {

@@ -17,7 +17,7 @@ class Listener {
   // Binds and listens; on a thread that has a loop. With `attempts` above 1, a busy port moves on to the next one. A Unix path
   // that nobody answers on is replaced.
   static Result<std::unique_ptr<Listener>> bind(const Endpoint& endpoint, unsigned attempts = 1);
-  // One that somebody else has bound: a TCP socket that listens. Errc::malformed: it is none.
+  // One that somebody else has bound and that listens: descriptor inherited, or handed over. Its Unix path stays theirs.
   static Result<std::unique_ptr<Listener>> adopt(Socket socket);
   ~Listener();
 
@@ -36,6 +36,7 @@ class Listener {
   Pollable pollable_;  // on the loop of run()
   Event resumed_{true};
   bool closed_ = false;
+  bool adopted_ = false;
 };
 
 }  // namespace cmux::net

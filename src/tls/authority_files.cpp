@@ -33,8 +33,12 @@ Error failed(int number, std::string_view doing, const std::string& path) {
   return from_errno(number, fmt::format("{} {}", doing, path));
 }
 
+Error cannot_write(int number, const std::string& path) {
+  return with_way_out(failed(number, "cannot write", path), "CMUXPROXY_STATE_DIR");
+}
+
 Result<void> make_directory(const std::string& path) {
-  if (auto made = make_private_folder(path); !made) return made;
+  if (auto made = make_private_folder(path); !made) return with_way_out(made.error(), "CMUXPROXY_STATE_DIR");
   const Descriptor held{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   struct stat status {};
   if (held.number < 0 || fstat(held.number, &status) != 0) return failed(errno, "cannot open the state directory", path);
@@ -93,19 +97,19 @@ Result<std::optional<std::string>> read_file(const std::string& path, bool secre
 Result<void> write_new(const std::string& path, std::string_view text, mode_t mode) {
   unlink(path.c_str());  // of a process that did not come to its end
   const Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode)};
-  if (file.number < 0) return failed(errno, "cannot write", path);
+  if (file.number < 0) return cannot_write(errno, path);
   while (!text.empty()) {
     const ssize_t count = ::write(file.number, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed(errno, "cannot write", path);
+    if (count < 0) return cannot_write(errno, path);
     text.remove_prefix(static_cast<std::size_t>(count));
   }
-  if (fsync(file.number) != 0) return failed(errno, "cannot write", path);
+  if (fsync(file.number) != 0) return cannot_write(errno, path);
   return {};
 }
 
 Result<void> move_file(const std::string& from, const std::string& to) {
-  if (rename(from.c_str(), to.c_str()) != 0) return failed(errno, "cannot write", to);
+  if (rename(from.c_str(), to.c_str()) != 0) return cannot_write(errno, to);
   return {};
 }
 
@@ -169,7 +173,7 @@ void AuthorityFiles::drop_unfinished() {
 Result<void> AuthorityFiles::sync_directory() const {
   const Descriptor held{open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   // EINVAL: the file system has no such thing.
-  if (held.number < 0 || (fsync(held.number) != 0 && errno != EINVAL)) return failed(errno, "cannot write", directory_);
+  if (held.number < 0 || (fsync(held.number) != 0 && errno != EINVAL)) return cannot_write(errno, directory_);
   return {};
 }
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "tls/system_roots.hpp"
+
 namespace cmux::tls {
 namespace {
 
@@ -36,7 +38,7 @@ Result<std::unique_ptr<ClientContext>> ClientContext::create(const ClientSetting
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
   } else {
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_default_verify_paths(context);
+    trust_system(context);
   }
   if (!settings.ca_file.empty() && SSL_CTX_load_verify_locations(context, settings.ca_file.c_str(), nullptr) != 1) {
     ERR_clear_error();

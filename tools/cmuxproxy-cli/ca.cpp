@@ -4,11 +4,10 @@
 #include <cstdlib>
 
 #include "app/settings.hpp"
-#include "cli.hpp"
-#include "tls/authority.hpp"
+#include "ca.hpp"
+#include "run_trust.hpp"
 
 namespace cmux::cli {
-namespace {
 
 std::unique_ptr<tls::Authority> open_authority() {
   const auto directory = app::state_directory([](const char* name) -> const char* { return std::getenv(name); });
@@ -18,9 +17,13 @@ std::unique_ptr<tls::Authority> open_authority() {
   return std::move(*authority);
 }
 
+namespace {
+
 std::string path_of(const tls::Authority& authority) { return authority.certificate_path(); }
 std::string pem_of(const tls::Authority& authority) { return authority.certificate_pem(); }
 std::string spki_of(const tls::Authority& authority) { return authority.spki_fingerprint(); }
+
+std::string bundle_of(const tls::Authority& authority) { return trust_bundle(authority.certificate_pem()); }
 
 // For a POSIX shell, where the path is not plain.
 std::string in_shell(const std::string& path) {
@@ -85,6 +88,8 @@ constexpr Part kParts[] = {
     {"pem", "pem", "its certificate", "cmuxproxy ca pem | openssl x509 -noout -text", pem_of},
     {"spki", "spki", "the fingerprint of its public key, as Chromium takes it",
      "chromium --user-data-dir=DIR --ignore-certificate-errors-spki-list=\"$(cmuxproxy ca spki)\"", spki_of},
+    {"bundle", "bundle", "the system's roots and its certificate, for programs that take one file in place of their own roots",
+     "cmuxproxy ca bundle > roots.pem && SSL_CERT_FILE=roots.pem wget https://localhost:8443/", bundle_of},
     {"install-hint", "hint", "how to make clients trust it, and how to undo that", "cmuxproxy ca install-hint | less", hint_of},
 };
 
@@ -105,7 +110,8 @@ int print_part(const Part& part, bool as_json) {
 void add_ca(CLI::App& app, Action& chosen) {
   CLI::App* const group = app.add_subcommand("ca", "the local CA: its certificate, and how to trust it");
   group->require_subcommand(1);
-  group->footer("Example:\n  cmuxproxy ca install-hint");
+  group->footer("Examples:\n  cmuxproxy ca install\n  cmuxproxy ca install-hint");
+  add_ca_install(*group, chosen);
   for (const Part& part : kParts) {
     auto as_json = std::make_shared<bool>(false);
     CLI::App* const command = group->add_subcommand(part.name, part.description);

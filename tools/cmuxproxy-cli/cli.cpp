@@ -5,6 +5,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
+
+#include "net/socket.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -21,6 +24,20 @@ std::size_t width(std::string_view text) {
   return count;
 }
 
+constexpr std::chrono::seconds kStartWait{10};  // for an instance that the system starts
+
+// A service manager may hold a socket for an instance that does not run yet (`service install`): a connection to it starts the
+// instance. Returns when it is there, or not.
+void knock(const std::string& instance) {
+  const auto folder = admin::runtime_directory();
+  const auto endpoint = folder ? net::Endpoint::from_unix(fmt::format("{}/{}.socket", *folder, instance)) : folder.error();
+  if (!endpoint) return;
+  const net::Socket socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+  if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&endpoint->storage), endpoint->size) != 0) return;
+  const auto end = Clock::now() + kStartWait;
+  while (!admin::read_instance(instance) && Clock::now() < end) std::this_thread::sleep_for(milliseconds(10));
+}
+
 }  // namespace
 
 void add_common(CLI::App& command, Common& common) {
@@ -31,8 +48,12 @@ void add_common(CLI::App& command, Common& common) {
   command.add_flag("--json", common.json, "print JSON");
 }
 
-admin::Client connect(const std::string& instance) {
+admin::Client connect(const std::string& instance, MayStart may_start) {
   auto record = admin::read_instance(instance);
+  if (!record && record.error().code == Errc::closed && may_start == MayStart::yes) {
+    knock(instance);
+    record = admin::read_instance(instance);
+  }
   if (record) return admin::Client(std::move(*record));
   const Error& error = record.error();
   if (error.code == Errc::closed) throw Exit{kNoInstance, error.detail + "; start one with: cmuxproxy serve"};
@@ -91,7 +112,11 @@ void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), std
 
 void print_json(const json::object& document) { print(json::serialize(document) + "\n"); }
 
-void print_note(std::string_view text) { fmt::print(stderr, "{}\n", text); }
+// Whoever has closed stderr, or filled the disk that it goes to, is told nothing; the exit code says it all the same.
+void print_note(std::string_view text) {
+  const std::string line = fmt::format("{}\n", text);
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
 
 std::string shown(const json::value& value) {
   if (value.is_null()) return "-";

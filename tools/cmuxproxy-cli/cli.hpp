@@ -31,8 +31,10 @@ struct Common {
 };
 void add_common(CLI::App& command, Common& common);
 
-// The client of a running instance. Throws Exit with kNoInstance.
-admin::Client connect(const std::string& instance);
+// The client of a running instance, or of one that the system's service manager starts when it is asked for. Throws Exit with
+// kNoInstance.
+enum class MayStart { no, yes };
+admin::Client connect(const std::string& instance, MayStart may_start = MayStart::yes);
 // The document of an answer that is a success; else throws Exit with the code that fits: 404 is kNoContext.
 json::object expect(const admin::Client& client, const Result<admin::Answer>& answer);
 // A refused key as its flag: "morphId: is required" becomes "--morph-id: is required".
@@ -70,6 +72,9 @@ void add_stop(CLI::App& app, Action& chosen);
 void add_watch(CLI::App& app, Action& chosen);
 void add_logs(CLI::App& app, Action& chosen);
 void add_ca(CLI::App& app, Action& chosen);
+void add_service(CLI::App& app, Action& chosen);
+void add_completion(CLI::App& app, Action& chosen);
+void add_package_files(CLI::App& app, Action& chosen);
 void add_version(CLI::App& app, Action& chosen);
 
 }  // namespace cmux::cli

@@ -7,6 +7,7 @@
 #include "app/setting_values.hpp"
 #include "base/program_path.hpp"
 #include "base/standard_streams.hpp"
+#include "candidates.hpp"
 #include "cli.hpp"
 #include "run.hpp"
 
@@ -43,7 +44,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::vector<std::string> flags, commands;
   for (const CLI::Option* option : command.get_options())
     if (!option->get_lnames().empty()) flags.push_back("--" + option->get_lnames().front());
-  for (const CLI::App* sub : command.get_subcommands([](const CLI::App*) { return true; })) commands.push_back(sub->get_name());
+  for (const CLI::App* sub : shown_commands(command)) commands.push_back(sub->get_name());
   for (const std::string& given : rest)
     if (const std::string meant = meant_by(given, flags, commands); !meant.empty())
       print_note(fmt::format("did you mean {}?", meant));
@@ -51,6 +52,17 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   if (!flags.empty()) print_note(fmt::format("flags: {}", fmt::join(flags, ", ")));
   print_note(fmt::format("more: {} --help", name));
   return kUsage;
+}
+
+// "--flag=": CLI11 would take the next argument for its value.
+std::string without_value(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--") break;
+    if (argument.starts_with("--") && argument.find('=') == argument.size() - 1)
+      return std::string(argument.substr(0, argument.size() - 1));
+  }
+  return {};
 }
 
 int run(int argc, char** argv) {
@@ -77,9 +89,20 @@ int run(int argc, char** argv) {
   add_watch(app, chosen);
   add_logs(app, chosen);
   add_ca(app, chosen);
+  add_service(app, chosen);
+  add_completion(app, chosen);
   add_version(app, chosen);
+  add_package_files(app, chosen);
   app.add_flag_callback(
       "--version", [] { throw CLI::CallForVersion("cmuxproxy " CMUXPROXY_VERSION, 0); }, "print the version");
+  if (argc > 1 && argv[1] == kCompleteWord) {
+    for (const std::string& line : candidates(app, {argv + 2, argv + argc})) print(line + "\n");
+    return kOk;
+  }
+  if (const std::string flag = without_value(argc, argv); !flag.empty()) {
+    print_note(fmt::format("cmuxproxy: {}: must not be empty", flag));
+    return kUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "policy/preset.hpp"
+
 namespace cmux::cli {
 namespace {
 
@@ -65,6 +67,12 @@ void add_header_file(const std::string& path, json::object& named) {
     add_header(line, fmt::format("--header-file {}:{}", path, number), named);
   }
   if (file.bad()) throw Exit{kUsage, fmt::format("--header-file: cannot read {}: {}", path, std::strerror(errno))};
+}
+
+std::string preset_names() {
+  std::string names;
+  for (const policy::Preset& preset : policy::presets()) names += fmt::format("{}{}", names.empty() ? "" : "|", preset.name);
+  return names;
 }
 
 }  // namespace
@@ -128,10 +136,8 @@ void add_route_flags(CLI::App& command, RouteFlags& flags) {
                 "straight to the proxy in the workspace's machine, of a cmux or morph route: nothing is put into pages, and raw "
                 "TCP works")
       ->group("Route");
-  command
-      .add_option("--preset", flags.preset,
-                  "the template and headers of codespaces, devtunnels, gitpod, e2b, daytona, codesandbox or coder")
-      ->type_name("NAME")
+  command.add_option("--preset", flags.preset, "the template and headers of a cloud")
+      ->type_name(preset_names())
       ->check(not_empty())
       ->group("Route");
   command

@@ -18,6 +18,7 @@
 #include "cli.hpp"
 #include "tls/digest.hpp"
 #include "tls/java_store.hpp"
+#include "tls/system_roots.hpp"
 
 namespace cmux::cli {
 namespace {
@@ -26,10 +27,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostFiles = 16;
 constexpr std::size_t kMostBytes = 16 * 1024 * 1024;  // of a file of roots; the usual ones have 200 KB
-
-// Where systems keep all roots in one file: Debian, Fedora and RHEL, SUSE, Alpine and the BSDs and macOS.
-constexpr const char* kSystemRoots[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-                                        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
 
 // Each names a file with all roots, in place of those that the program has.
 constexpr const char* kBundleVariables[] = {
@@ -111,13 +108,13 @@ class Files {
   const std::string folder_;
 };
 
+}  // namespace
+
 // Those roots and ours; themselves where ours is among them, as in a `run` inside `run`.
-std::string with_ours(const std::string& roots, const std::string& ours) {
+static std::string with_ours(const std::string& roots, const std::string& ours) {
   if (roots.find(ours) != std::string::npos) return roots;
   return roots + (roots.empty() || roots.ends_with('\n') ? "" : "\n") + ours;
 }
-
-}  // namespace
 
 Trust make_trust(const std::string& ca_file) {
   Trust trust;
@@ -129,9 +126,7 @@ Trust make_trust(const std::string& ca_file) {
     return trust;
   }
   Files files(*state + "/trust");
-  std::optional<std::string> system;
-  for (const char* const path : kSystemRoots)
-    if (!system) system = read_text(path);
+  const std::optional<std::string> system = read_text(tls::system_roots());
   // Without the system's roots such a file would shut out the rest of the world.
   const auto bundle = system ? files.with(with_ours(*system, *ours)) : std::nullopt;
   for (const char* const name : kBundleVariables) {
@@ -153,6 +148,12 @@ Trust make_trust(const std::string& ca_file) {
   trust.java_store =
       files.made_from(with_ours(*system, *ours), "jks", [](const std::string& pem) { return tls::java_trust_store(pem); });
   return trust;
+}
+
+std::string trust_bundle(const std::string& ours) {
+  const auto system = read_text(tls::system_roots());
+  if (!system) throw Exit{kFailed, "ca bundle: the system's roots are in no file that is known; ca pem is ours alone"};
+  return with_ours(*system, ours);
 }
 
 }  // namespace cmux::cli

@@ -20,4 +20,7 @@ struct Trust {
 // `ca_file` is the local CA's certificate. What cannot be made is left out, with a note: the program can still do without.
 Trust make_trust(const std::string& ca_file);
 
+// The system's roots and `ours`, both PEM. Throws Exit where the system's are not found.
+std::string trust_bundle(const std::string& ours);
+
 }  // namespace cmux::cli

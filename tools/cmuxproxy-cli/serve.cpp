@@ -108,6 +108,7 @@ void add_serve(CLI::App& app, Action& chosen) {
       continue;
     }
     CLI::Option* const option = command->add_option(flag, options->texts[setting.name], help)->type_name(setting.argument);
+    if (!setting.choices.empty()) option->type_name(fmt::format("{}", fmt::join(setting.choices, "|")));
     if (setting.repeatable) option->allow_extra_args(false);
     else option->expected(1);
   }

@@ -178,10 +178,11 @@ int detach(const std::string& instance, Log log, int kept, const std::function<i
   std::string path = "/dev/null";
   if (log == Log::keep) {
     path = log_path(instance);
-    if (auto made = make_private_folder(path.substr(0, path.rfind('/'))); !made) throw Exit{kFailed, made.error().detail};
+    if (auto made = make_private_folder(path.substr(0, path.rfind('/'))); !made)
+      throw Exit{kFailed, "--detach: " + with_way_out(made.error(), "CMUXPROXY_STATE_DIR").detail};
   }
   const int file = log == Log::keep ? open_log(path) : open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (file < 0) fail(path);
+  if (file < 0) fail(path + ", where CMUXPROXY_STATE_DIR names another folder");
   const Pipe ready, errors;
   std::fflush(stdout);  // else the child has it, too
   const pid_t child = fork();

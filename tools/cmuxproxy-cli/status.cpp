@@ -23,7 +23,7 @@ void print_members(const json::object& document, const std::string& prefix) {
 }
 
 json::object ask_status(const std::string& instance) {
-  const admin::Client client = connect(instance);
+  const admin::Client client = connect(instance, MayStart::no);
   return expect(client, client.call("GET", "/v1/status"));
 }
 
@@ -94,7 +94,7 @@ int stop(const StopOptions& common) {
     if (!limit) throw Exit{kUsage, "--timeout: " + limit.error().detail};
     body["timeoutSeconds"] = static_cast<double>(limit->count()) / 1000;
   }
-  const admin::Client client = connect(common.instance);
+  const admin::Client client = connect(common.instance, MayStart::no);
   const admin::InstanceRecord& instance = client.instance();
   const json::object answer = expect(client, client.call("POST", "/v1/shutdown", json::value(body)));
   json::error_code failed;

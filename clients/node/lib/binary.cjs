@@ -5,11 +5,14 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const NAME = 'cmuxproxy';
+// The package's optional dependencies, one a platform, hold the program; npm installs the one that fits.
+const PLATFORM_PACKAGE = `@cmuxproxy/${process.platform}-${process.arch}`;
 
+// npm's links in .bin lead to this package's own script (bin/cmuxproxy.cjs), or another's: not the program, which that would look for.
 function isProgram(file) {
   try {
     fs.accessSync(file, fs.constants.X_OK);
-    return fs.statSync(file).isFile();
+    return fs.statSync(file).isFile() && !fs.realpathSync(file).endsWith('.cjs');
   } catch {
     return false;
   }
@@ -19,6 +22,15 @@ function isProgram(file) {
 // into app.asar.unpacked beside it.
 function outsideAsar(file) {
   return file.replace(/\.asar([\\/])/g, '.asar.unpacked$1');
+}
+
+// Where the program of the platform's package is, or would be.
+function inPlatformPackage() {
+  try {
+    return path.join(path.dirname(require.resolve(`${PLATFORM_PACKAGE}/package.json`)), 'bin', NAME);
+  } catch {
+    return path.join('node_modules', PLATFORM_PACKAGE, 'bin', NAME);
+  }
 }
 
 function notFound(message) {
@@ -45,13 +57,14 @@ function findBinary(binary, env) {
   };
   const folders = (env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== '');
   const found =
-    first([outsideAsar(path.join(root, 'bin', NAME))]) ??
+    first([path.join(root, 'bin', NAME), inPlatformPackage()].map(outsideAsar)) ??
     first(folders.map((folder) => path.join(folder, NAME))) ??
     first([path.resolve(root, '../../build/release', NAME)]);  // a checkout of the project
   if (found) return found;
   throw notFound(
     `the program ${NAME} was not found. Neither the option binary nor CMUXPROXY_BIN names it, and there is none of these:\n` +
-      tried.map((file) => `  ${file}`).join('\n'));
+      tried.map((file) => `  ${file}`).join('\n') +
+      `\nnpm installs ${PLATFORM_PACKAGE} with it, where there is one for this platform and optional packages are not left out (--omit=optional).`);
 }
 
 module.exports = { findBinary };

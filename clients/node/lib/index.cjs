@@ -10,7 +10,7 @@ const { MessageChannel, Worker, receiveMessageOnPort } = require('node:worker_th
 const { findBinary } = require('./binary.cjs');
 const { certifies } = require('./certificate.cjs');
 
-const CALL_TIMEOUT = 15_000;  // longer than the thread's own for a request
+const CALL_TIMEOUT = 900;  // the host's main thread waits so long at the most; an answer takes less than a millisecond
 const START_TIMEOUT = 20_000;
 
 const OPTIONS = ['binary', 'args', 'env', 'instance', 'log', 'onExit'];
@@ -135,7 +135,8 @@ class ProxyServer {
       for (let message; (message = receiveMessageOnPort(this.#calls)?.message) !== undefined;)
         if (message.number === number) return message;
     }
-    return { error: { message: `the cmuxproxy process (${this.pid}) has not answered within ${CALL_TIMEOUT} ms` } };
+    this.#calls.postMessage({ operation: 'forget', number });
+    return { error: { message: `the cmuxproxy process (${this.pid}) has not answered within ${CALL_TIMEOUT} ms`, code: 'CMUXPROXY_TIMEOUT' } };
   }
 
   #mustRun() {

@@ -17,7 +17,7 @@ const KEPT_LINES = 20;          // of what the proxy said last, for errors
 const LONGEST_LINE = 4096;
 const REQUEST_TIMEOUT = 10_000; // the proxy answers within a millisecond; it is stuck, else
 const STOP_WAIT = 250;          // for a proxy without open requests to be gone when stop() returns
-const END_WAIT = 1_000;         // from a failed request to the news of the process's end
+const END_WAIT = 500;           // from a failed request to the news of the process's end
 
 const said = [];
 let child;
@@ -93,7 +93,11 @@ function launch() {
     // A process group of its own: a terminal's Ctrl-C is for the host, which may still want to release its contexts.
     child = spawn(binary, args, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     child.on('error', (error) => {
-      if (child.pid === undefined) fail({ message: `${binary} cannot be run: ${error.message}`, code: error.code });
+      if (child.pid !== undefined) return;
+      // The file was found. What is not there is the system's part of it: see docs/install.md.
+      const code = error.code === 'ENOENT' ? 'CMUXPROXY_CANNOT_RUN' : error.code;
+      const hint = code === error.code ? '' : '; it takes Linux with glibc 2.34 or newer (Alpine has musl instead)';
+      fail({ message: `${binary} cannot be run: ${error.message}${hint}`, code });
     });
     eachLine(child.stderr, (line) => {
       if (said.push(line) > KEPT_LINES) said.shift();
@@ -172,13 +176,30 @@ async function stop() {
 
 // --- calls ---
 
+// A caller that has given up does not know the context that came of its call: it goes.
+const forgotten = new Set();
+let made = {};  // the last context that a caller was told of, or was to be: its call's number, its id
+
+async function create(call) {
+  const reply = await ask('POST', '/v1/contexts', call.body);
+  if (reply.result) made = { number: call.number, id: reply.result.id };
+  if (forgotten.delete(call.number)) forget(call);
+  return reply;
+}
+
+function forget(call) {
+  if (made.number === call.number) ask('DELETE', `/v1/contexts/${made.id}`);
+  else forgotten.add(call.number);
+}
+
 const operations = {
-  create: (call) => ask('POST', '/v1/contexts', call.body),
+  create,
   release: (call) => ask('DELETE', `/v1/contexts/${encodeURIComponent(call.id)}`),
   stop,
 };
 
 async function answer(call) {
+  if (call.operation === 'forget') return forget(call);
   let reply;
   try {
     reply = await operations[call.operation](call);
@@ -188,6 +209,7 @@ async function answer(call) {
   calls.postMessage({ number: call.number, ...reply });
   Atomics.add(flag, 0, 1);
   Atomics.notify(flag, 0);
+  return undefined;
 }
 
 calls.on('message', answer);
