@@ -59,7 +59,7 @@ Task<void> Exchange::dial() {
   const auto use = entrance_.unrouted ? upstream::Use::own : upstream::Use::bytes;
   auto reached = co_await worker_.pool().dialler().reach(plan_->origin, use, &timing, session_->context->id);
   claim.end();
-  if (socket) {
+  if (reached) {
     worker_.count().dns.add(timing.resolve);
     worker_.count().connect.add(timing.connect);
   }

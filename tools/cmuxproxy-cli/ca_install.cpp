@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstring>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <sstream>
 
 #include "ca.hpp"
@@ -35,8 +37,9 @@ bool agrees(const Options& options) {
   if (options.yes) return true;
   if (!isatty(STDIN_FILENO)) return false;
   std::fputs("Go on? [y/N] ", stderr);
-  std::string answer;
-  std::getline(std::cin, answer);
+  char line[16]{};
+  if (!std::fgets(line, sizeof line, stdin)) return false;
+  const std::string_view answer(line, std::strcspn(line, "\n"));
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 

@@ -9,8 +9,8 @@
 
 #include "admin/api.hpp"
 #include "http1/server.hpp"
-#include "net/dial.hpp"
 #include "net/listener.hpp"
+#include "net/pair.hpp"
 
 namespace cmux::admin {
 
@@ -115,12 +115,12 @@ class ApiFixture {
     co_await listener->run(std::move(take));
   }
   Task<void> exchange(std::string request, std::string& text) {
-    auto socket = co_await net::dial(listener->endpoint(), milliseconds(1'000));
+    const auto socket = net::connected_to(listener->endpoint());
     if (!socket) co_return;
-    auto written = co_await net::write_all(**socket, request);
+    auto written = co_await net::write_all(*socket, request);
     Buffer in;
     while (written) {
-      auto read = co_await net::read_some(**socket, in, 4096);
+      auto read = co_await net::read_some(*socket, in, 4096);
       if (!read || *read == 0) break;
       text += in.view();
       in.clear();

@@ -209,6 +209,7 @@ const std::set<std::string> kNoBounds{
     "policy/route.cpp: kLongestLabel",
     "policy/route.cpp: kLongestName",
     "policy/route.cpp: kLongestPort",
+    "upstream/parent.cpp: kLongestSocks",       // RFC 1929
     "tls/certificate.cpp: kLongestCommonName",  // X.509 and DNS
     "tls/certificate.cpp: kLongestLabel",
     "tls/certificate.cpp: kLongestName",

@@ -214,7 +214,7 @@ TEST_CASE("the framing of responses") {
       {"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n", "GET", "", "none keep end 5"},
       {"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n", "POST", "", "none keep end"},
       {"HTTP/1.1 103 Early Hints\r\nLink: x\r\n", "GET", "", "none keep end"},
-      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "CONNECT", "", "close close tunnel"},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "CONNECT", "", "close close tunnel 5"},
       {"HTTP/1.1 299 OK\r\nTransfer-Encoding: chunked\r\n", "CONNECT", "", "close close tunnel"},
       {"HTTP/1.1 407 No\r\nContent-Length: 5\r\n", "CONNECT", "", "length keep 5"},
       {"HTTP/1.1 101 S\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n", "CONNECT", "websocket", "close close tunnel"},

@@ -23,6 +23,15 @@ struct Pair {
   std::unique_ptr<SocketTransport> near, far;
 };
 
+// A connection to a listener of this process; null: none.
+inline std::unique_ptr<SocketTransport> connected_to(const Endpoint& endpoint) {
+  const int descriptor = socket(endpoint.storage.ss_family, SOCK_STREAM, 0);
+  Socket connecting(descriptor);
+  if (connect(descriptor, reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size) != 0) return nullptr;
+  fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+  return std::make_unique<SocketTransport>(std::move(connecting));
+}
+
 // Reads until `text` ends in `mark`, or the peer's end.
 inline Task<void> read_until(Transport& transport, std::string mark, std::string& text) {
   Buffer in;
