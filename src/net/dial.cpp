@@ -119,4 +119,12 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const st
   co_return std::make_unique<SocketTransport>(std::move(*socket));
 }
 
+Task<Result<std::unique_ptr<SocketTransport>>> dial(const Endpoint& endpoint, milliseconds timeout) {
+  std::vector<Endpoint> one;
+  one.push_back(endpoint);
+  auto socket = co_await race(std::move(one), timeout);
+  if (!socket) co_return socket.error();
+  co_return std::make_unique<SocketTransport>(std::move(*socket));
+}
+
 }  // namespace cmux::net

@@ -22,10 +22,11 @@ struct DialTiming {
   std::chrono::microseconds resolve{0}, connect{0};
 };
 
-// Connects to a name, in that client's share of the look-ups. Errors carry who was tried and why it
+// Connects to a name, in that client's share of the look-ups, or to a known endpoint. Errors carry who was tried and why it
 // failed; all of them are retryable.
 Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const std::string& host, std::uint16_t port,
                                                     const DialOptions& options, DialTiming* timing = nullptr,
                                                     std::string client = {});
+Task<Result<std::unique_ptr<SocketTransport>>> dial(const Endpoint& endpoint, milliseconds timeout);
 
 }  // namespace cmux::net

@@ -65,6 +65,8 @@ class Stall {
     deadline_.after(step_);
   }
   bool over() const { return looks_ > kLooks; }
+  // ... and what the peer was sent before lies where it lay. The system may have room for more by now: it makes its buffers larger.
+  bool deaf() const { return over() && waiting_ > 0; }
 
  private:
   static constexpr int kLooks = 8;
@@ -89,13 +91,15 @@ Task<Result<void>> write_rest(Transport& transport, milliseconds limit, Three pi
   Stall stall(transport, limit);
   for (bool blocked = true;;) {
     if (blocked) co_await transport.writable();
+    if (stall.deaf()) break;
     const Io io = transport.write(pieces);
     if (io.state == Io::State::failed) co_return transport.error();
     if (drop_written(pieces, io)) co_return Result<void>{};
     blocked = io.state == Io::State::blocked;
     if (!blocked) stall.progress();
-    else if (stall.over()) co_return make_error(Errc::timeout, "the peer has taken nothing of what waits for it in time");
+    else if (stall.over()) break;
   }
+  co_return make_error(Errc::timeout, "the peer has taken nothing of what waits for it in time");
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ Task<void> connect(Resolver& resolver, std::string host, std::uint16_t port, con
   out = co_await dial(resolver, host, port, options, timing);
 }
 
+Task<void> connect_to(Endpoint endpoint, milliseconds timeout, Dialled& out) { out = co_await dial(endpoint, timeout); }
+
 // A port on which connections are refused, for as long as it lives.
 class DeadPort {
  public:
@@ -139,6 +141,17 @@ TEST_CASE("a silent first address does not hold up the second for long") {
   }
   const auto socket = dialled("localhost", full.endpoint.port());
   CHECK(socket.has_value());
+}
+
+TEST_CASE("a known endpoint is dialled") {
+  Loop loop;
+  auto listener = *Listener::bind(*Endpoint::from_ip("127.0.0.1", 0));
+  Dialled out = make_error(Errc::system);
+  run(loop, connect_to(listener->endpoint(), milliseconds(5'000), out));
+  CHECK(out.has_value());
+  run(loop, connect_to(*Endpoint::from_unix("/no/such/socket"), milliseconds(5'000), out));
+  REQUIRE(out.has_error());
+  CHECK(out.error().detail.find("unix:/no/such/socket") != std::string::npos);
 }
 
 namespace {
