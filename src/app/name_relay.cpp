@@ -25,9 +25,8 @@ struct Datagram {
   std::string bytes;
 };
 
-union Control {
-  cmsghdr header;
-  char room[CMSG_SPACE(sizeof(in6_pktinfo))];
+struct Control {
+  alignas(cmsghdr) char room[CMSG_SPACE(sizeof(in6_pktinfo))];
 };
 
 // False where none is there.
@@ -58,7 +57,6 @@ bool receive(int socket, Datagram& into) {
       reinterpret_cast<sockaddr_in6*>(&into.own.storage)->sin6_addr = info.ipi6_addr;
     }
   }
-  into.own.set_port(53);
   return true;
 }
 
@@ -74,10 +72,11 @@ void answer(int socket, const Datagram& datagram, std::string_view bytes) {
   message.msg_control = &control;
   const auto from = [&](int level, int type, const auto& info) {
     message.msg_controllen = CMSG_SPACE(sizeof info);
-    control.header.cmsg_level = level;
-    control.header.cmsg_type = type;
-    control.header.cmsg_len = CMSG_LEN(sizeof info);
-    std::memcpy(CMSG_DATA(&control.header), &info, sizeof info);
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = level;
+    header->cmsg_type = type;
+    header->cmsg_len = CMSG_LEN(sizeof info);
+    std::memcpy(CMSG_DATA(header), &info, sizeof info);
   };
   if (to.storage.ss_family == AF_INET) {
     in_pktinfo info{};
@@ -120,7 +119,7 @@ struct NameRelay::Door {
 };
 struct NameRelay::Query : Datagram {};
 
-NameRelay::NameRelay(std::vector<net::Socket> sockets) {
+NameRelay::NameRelay(std::vector<net::Socket> sockets, NameLimits limits, std::uint16_t port) : limits_(limits), port_(port) {
   for (net::Socket& socket : sockets) doors_.push_back(std::make_unique<Door>(Door{std::move(socket)}));
 }
 NameRelay::~NameRelay() = default;
@@ -143,7 +142,7 @@ Task<void> NameRelay::serve(Door& door) {
     co_await watched.pollable.readable;
     for (auto query = std::make_unique<Query>(); !closed_ && receive(door.socket.get(), *query);
          query = std::make_unique<Query>())
-      if (queries_ < kMostQueries) scope_.spawn(ask(door, std::move(query)));
+      if (queries_ < limits_.queries) scope_.spawn(ask(door, std::move(query)));
     if (!closed_) watched.pollable.await_readable();
     co_await Yield{};
   }
@@ -151,15 +150,16 @@ Task<void> NameRelay::serve(Door& door) {
 }
 
 Task<void> NameRelay::ask(Door& door, std::unique_ptr<Query> query) {
+  query->own.set_port(port_);
   const net::Socket outside = ask_outside(*query);
   if (!outside) co_return;
-  ++queries_;
   {
     Watched watched(outside.get());
+    ++queries_;
     Event& readable = watched.pollable.readable;
     waited_for_.insert(&readable);
     Deadline late([](void* event) { static_cast<Event*>(event)->set(); }, &readable);
-    late.after(kPatience);
+    late.after(limits_.patience);
     co_await readable;
     waited_for_.erase(&readable);
   }
@@ -178,7 +178,7 @@ namespace cmux::app {
 
 struct NameRelay::Door {};
 struct NameRelay::Query {};
-NameRelay::NameRelay(std::vector<net::Socket>) {}
+NameRelay::NameRelay(std::vector<net::Socket>, NameLimits limits, std::uint16_t port) : limits_(limits), port_(port) {}
 NameRelay::~NameRelay() = default;
 Task<void> NameRelay::run() { co_return; }
 void NameRelay::close() {}

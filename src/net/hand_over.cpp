@@ -29,6 +29,7 @@ struct Message {
 }  // namespace
 
 Result<void> hand_over(int to, const std::vector<int>& sockets) {
+  if (sockets.empty() || sockets.size() > kMostHandedOver) return make_error(Errc::limit, "one to four sockets are handed over");
   Message message(CMSG_SPACE(sizeof(int) * sockets.size()));
   cmsghdr* const header = CMSG_FIRSTHDR(&message.head);
   header->cmsg_level = SOL_SOCKET;

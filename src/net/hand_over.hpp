@@ -10,10 +10,11 @@ namespace cmux::net {
 
 inline constexpr std::size_t kMostHandedOver = 4;
 
-// Blocking, for the command line. They stay the caller's, too.
+// Blocking, for the command line. They stay the caller's, too. Errc::limit for none, or more than kMostHandedOver.
 Result<void> hand_over(int to, const std::vector<int>& sockets);
 
-// What has come; nothing where nothing has yet. Errors: the other side has gone, or has sent something else. Never waits.
+// What has come; nothing where nothing has yet. Errors: the other side has gone, or has sent more, or something else. Never
+// waits.
 Result<std::vector<Socket>> receive_handed_over(int from);
 
 }  // namespace cmux::net
