@@ -1,4 +1,5 @@
-// What GCC 12's archives want of a newer glibc than 2.34, by what that one has. The linker takes these, since they are in the program itself.
+// What GCC 12's archives want of a newer glibc than 2.34, by what that one has. The linker takes these, since they are in the
+// program itself.
 #include <dlfcn.h>
 #include <link.h>
 #include <stdlib.h>

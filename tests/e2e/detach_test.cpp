@@ -62,7 +62,7 @@ TEST_CASE("serve --detach: returns when it is ready, with its ready document; th
     if (!unreadable) CHECK(leads == (number == 0 ? "/dev/null" : home.log()));
   }
   Client(static_cast<std::uint16_t>(number_in(ready, "port"))).ask("GET http://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  CHECK(eventually([&] { return contains(read_file(home.log()), "http://localhost/ -> - 407"); }));
+  CHECK(eventually([&] { return contains(read_file(home.log()), "access GET http://localhost/ 407"); }));
   CHECK(mode_of(home.log()) == 0600);
   CHECK(mode_of(fs::path(home.log()).parent_path()) == 0700);
   CHECK(home.cli({"stop"}).exit == 0);
