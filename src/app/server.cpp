@@ -283,7 +283,7 @@ class Server final : public admin::Instance {
   }
 
   void on_signal(int number) {
-    if (number == SIGHUP) return reread();
+    if (number == SIGHUP) return scope_.spawn(reread());
     if (!stopping_) return shut_down({});
     log::info("stopping at once");
     end_drain();
@@ -294,19 +294,20 @@ class Server final : public admin::Instance {
     drained_->set();
   }
 
-  // The instance goes on with what it has where the new settings are bad.
-  void reread() {
+  // The instance goes on with what it has where the new settings are bad. What is told holds for all workers by then.
+  Task<void> reread() {
     auto read = source_.load();
     if (!read) {
       for (const std::string& line : lines_of(read.error().detail)) log::error("settings not changed: {}", line);
-      return;
+      co_return;
     }
     const bool was_insecure = settings_.insecure_upstream;
     const std::vector<std::string> fixed = keep_fixed(settings_, *read), changed = differing(settings_, *read);
     settings_ = std::move(*read);
     log::configure(settings_.log_level, settings_.log_format);
     use_settings();
-    workers_.tell([&options = options_.back()](proxy::Worker& worker) { worker.apply(options); });
+    std::function<void(proxy::Worker&)> apply = [&options = options_.back()](proxy::Worker& worker) { worker.apply(options); };
+    co_await workers_.ask(std::move(apply));
     if (changed.empty()) log::info("settings read again: nothing has changed");
     else log::info("settings read again: changed are {}", fmt::join(changed, ", "));
     if (!fixed.empty()) log::warn("settings that need a restart: {}", fmt::join(fixed, ", "));
@@ -322,7 +323,7 @@ class Server final : public admin::Instance {
     options.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
     reports_.set_access_log(settings_.access_log);
     observe();
-    if (source_.path && settings_.watch_config && !file_watch_) file_watch_.emplace(*source_.path, [this] { reread(); });
+    if (source_.path && settings_.watch_config && !file_watch_) file_watch_.emplace(*source_.path, [this] { scope_.spawn(reread()); });
     if (!settings_.watch_config) file_watch_.reset();
   }
 

@@ -18,9 +18,9 @@ TEST_CASE("h2: idle connections do not hold the memory of the large headers they
     for (std::uint32_t id = 1; id < 64; id += 2) CHECK(clients.back()->message(id).status() == 200);
   };
   add();
-  const std::size_t before = setup.proxy.process().pss_kb();
+  const std::size_t before = setup.proxy.process().anonymous_kb();
   for (int i = 0; i < 10; ++i) add();
-  if (!slow()) CHECK(setup.proxy.process().pss_kb() < before + 6'000);
+  if (!slow()) CHECK(setup.proxy.process().anonymous_kb() < before + 6'000);
 }
 
 TEST_CASE("h2: who does not read holds a bounded amount") {
@@ -67,7 +67,7 @@ TEST_CASE("h2: who gives no window loses its streams in time, and the connection
 TEST_CASE("h2: what all streams together hold is bounded, and goes back to the system") {
   Setup setup;
   REQUIRE(setup.serves());
-  const std::size_t before = setup.proxy.process().pss_kb();
+  const std::size_t before = setup.proxy.process().anonymous_kb();
   const std::size_t grown = setup.growth([&] {
     std::vector<std::unique_ptr<ClientSide>> clients;
     for (int i = 0; i < 20; ++i) {
@@ -81,7 +81,7 @@ TEST_CASE("h2: what all streams together hold is bounded, and goes back to the s
   });
   CHECK(grown < 110'000);
   CHECK(setup.is_quiet());
-  if (!slow()) CHECK(eventually([&] { return setup.proxy.process().pss_kb() < before + 30'000; }));
+  if (!slow()) CHECK(eventually([&] { return setup.proxy.process().anonymous_kb() < before + 30'000; }));
 }
 
 TEST_CASE("h2: large heads that came in few bytes are bounded together, and the rest refused") {

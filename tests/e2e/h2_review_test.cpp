@@ -74,7 +74,7 @@ TEST_CASE("h2 review: interim responses that a client does not read stay where t
                     settings() + headers(1, request(context, "/", "GET", fmt::format("127.0.0.1:{}", upstream.port()))));
   Peer peer = upstream.accept();
   peer.read_until("\r\n\r\n");
-  const std::size_t before = proxy.process().pss_kb();
+  const std::size_t before = proxy.process().anonymous_kb();
   // No two lines are alike, so that none is short for being known.
   std::size_t sent = 0, line = 0;
   const std::size_t enough = 200'000'000;
@@ -91,7 +91,7 @@ TEST_CASE("h2 review: interim responses that a client does not read stay where t
     if (!rest.empty()) break;  // nobody takes them any more
   }
   CHECK(sent < enough);
-  if (!slow()) CHECK(proxy.process().pss_kb() < before + 8'000);
+  if (!slow()) CHECK(proxy.process().anonymous_kb() < before + 8'000);
 }
 
 TEST_CASE("h2 review: a reset behind the head reaches a client whose window is empty") {

@@ -67,7 +67,8 @@ class Process {
   std::string stderr_text() const;
 
   std::size_t fds() const;      // open descriptors
-  std::size_t pss_kb() const;   // proportional memory now
+  // Memory of its own now. What it shares with others of its kind would change with their number.
+  std::size_t anonymous_kb() const;
   std::size_t peak_kb() const;  // the most resident memory so far
 
  private:

@@ -267,7 +267,7 @@ std::size_t Process::fds() const {
   return count;
 }
 
-std::size_t Process::pss_kb() const { return proc_number(pid_, "smaps_rollup", "Pss:"); }
+std::size_t Process::anonymous_kb() const { return proc_number(pid_, "smaps_rollup", "Anonymous:"); }
 std::size_t Process::peak_kb() const { return proc_number(pid_, "status", "VmHWM:"); }
 
 boost::json::value Run::json() const {

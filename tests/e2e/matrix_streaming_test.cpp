@@ -177,7 +177,7 @@ TEST_CASE("matrix: a response that nobody reads stays where it is, and the other
     constexpr std::uint64_t kSize = 50 << 20;
     Near near(cell), other(cell);
     CHECK((near.still_serves() && other.still_serves()));
-    const std::size_t before = cell.proxy().process().pss_kb();
+    const std::size_t before = cell.proxy().process().anonymous_kb();
     const auto asked = near.ask({.path = fmt::format("/bytes/{}", kSize)});
     asked->hold();
     CHECK(asked->head().status == 200);
@@ -187,7 +187,7 @@ TEST_CASE("matrix: a response that nobody reads stays where it is, and the other
       REQUIRE(free.get("/bytes/100000").body.size() == 100'000);
       REQUIRE(other.get("/chunked/100000").body.size() == 100'000);
     }
-    if (!slow()) CHECK(cell.proxy().process().pss_kb() < before + 8'000);
+    if (!slow()) CHECK(cell.proxy().process().anonymous_kb() < before + 8'000);
     asked->go_on();
     Digest digest;
     for (std::string piece = asked->read_some(); !piece.empty(); piece = asked->read_some()) digest.add(piece);
@@ -204,7 +204,7 @@ TEST_CASE("matrix: an upload that nobody reads holds its client back, and the ot
     if (cell.near().tls && !cell.near().h2) return;  // how much is taken shows in the socket
     Near near(cell), other(cell);
     CHECK((near.still_serves() && other.still_serves()));
-    const std::size_t before = cell.proxy().process().pss_kb();
+    const std::size_t before = cell.proxy().process().anonymous_kb();
     static const std::string whole = pattern(kSize);
     if (cell.near().h2) {
       const auto asked = near.ask({.method = "POST", .path = "/hang", .length = kSize});
@@ -214,7 +214,7 @@ TEST_CASE("matrix: an upload that nobody reads holds its client back, and the ot
         REQUIRE(near.ask({.method = "PUT", .path = "/upload", .body = whole.substr(0, 300'000)})->answer().status == 200);
       }
       CHECK(asked->unsent() > kSize / 2);
-      if (!slow()) CHECK(cell.proxy().process().pss_kb() < before + 8'000);
+      if (!slow()) CHECK(cell.proxy().process().anonymous_kb() < before + 8'000);
       asked->abort();
       CHECK(near.still_serves());
     } else {
@@ -223,7 +223,7 @@ TEST_CASE("matrix: an upload that nobody reads holds its client back, and the ot
       for (int i = 0; i < 20; ++i) REQUIRE(other.get("/bytes/100000").body.size() == 100'000);
       asked->offer({});
       CHECK(asked->unsent() > kSize / 2);
-      if (!slow()) CHECK(cell.proxy().process().pss_kb() < before + 8'000);
+      if (!slow()) CHECK(cell.proxy().process().anonymous_kb() < before + 8'000);
     }
   });
 }

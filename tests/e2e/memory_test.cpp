@@ -11,7 +11,7 @@ struct Setup {
       proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()), "--morph-id", "abc"});
   Context direct = proxy.context();
 
-  std::size_t pss() { return proxy.process().pss_kb(); }
+  std::size_t memory() { return proxy.process().anonymous_kb(); }
 };
 
 constexpr std::size_t kMany = 400;
@@ -57,9 +57,9 @@ TEST_CASE("memory: who only waits holds no buffers") {
     INFO(row.what);
     std::vector<Client> clients;
     for (int i = 0; i < 20; ++i) clients.push_back(row.open());
-    const std::size_t before = setup.pss();
+    const std::size_t before = setup.memory();
     for (std::size_t i = 0; i < kMany; ++i) clients.push_back(row.open());
-    CHECK(eventually([&] { return setup.pss() < before + kMany * row.most / 1024; }));
+    CHECK(eventually([&] { return setup.memory() < before + kMany * row.most / 1024; }));
   }
 }
 
@@ -68,7 +68,7 @@ TEST_CASE("memory: what a load has needed goes back to the system") {
   Setup setup;
   const std::string get = request_text("GET", "http://localhost:3000/", setup.context);
   CHECK(setup.proxy.connect().ask(get).status == 200);
-  const std::size_t before = setup.pss();
+  const std::size_t before = setup.memory();
   std::size_t peak = 0;
   {
     std::vector<Client> clients;
@@ -77,10 +77,10 @@ TEST_CASE("memory: what a load has needed goes back to the system") {
       clients.back().send(get);
     }
     for (Client& client : clients) CHECK(client.read_response().status == 200);
-    peak = setup.pss();
+    peak = setup.memory();
   }
   std::size_t now = 0;
-  const bool gone = eventually([&] { return (now = setup.pss()) < before + (peak - before) * 2 / 3; }, 30s);
+  const bool gone = eventually([&] { return (now = setup.memory()) < before + (peak - before) * 2 / 3; }, 30s);
   CAPTURE(before, peak, now);
   CHECK(gone);
 }

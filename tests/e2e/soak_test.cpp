@@ -17,7 +17,7 @@ struct Setup {
                                  "abc", "--scope", "base", "--domain-suffix", "cmux.test"});
   Context secured = proxy.routed();
   std::int64_t fds = 0;
-  std::size_t pss = 0;
+  std::size_t memory = 0;
 
   std::string request(std::string_view path, bool tls = false) const {
     return request_text("GET", fmt::format("http://localhost:3000{}", path), tls ? secured : plain);
@@ -37,7 +37,7 @@ struct Setup {
     REQUIRE(eventually([&] { return is_quiet(); }));
     fds = open_fds();
     REQUIRE(eventually([&] { return std::exchange(fds, open_fds()) == fds; }));  // the question's own connection ends as well
-    pss = proxy.process().pss_kb();
+    memory = proxy.process().anonymous_kb();
   }
   void check() {
     CHECK(eventually([&] { return is_quiet(); }));
@@ -45,8 +45,8 @@ struct Setup {
     CHECK(eventually([&] { return open_fds() == fds; }));
     CHECK(eventually([&] { return counter(workspace, "tunnels") == 0; }));
     if (slow()) return;
-    eventually([&] { return proxy.process().pss_kb() <= pss + kSlackKb; }, 3s);
-    CHECK(proxy.process().pss_kb() <= pss + kSlackKb);
+    eventually([&] { return proxy.process().anonymous_kb() <= memory + kSlackKb; }, 3s);
+    CHECK(proxy.process().anonymous_kb() <= memory + kSlackKb);
   }
 };
 

@@ -223,11 +223,11 @@ TEST_CASE("streaming: a client that reads slowly holds the upstream back, not th
   client.send(request_text("GET", upstream.url(), context));
   Peer peer = upstream.accept();
   peer.read_until("\r\n\r\n");
-  const std::size_t before = proxy.process().pss_kb();
+  const std::size_t before = proxy.process().anonymous_kb();
   peer.send(fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", kSize));
   const std::size_t taken = write_until_blocked(peer.fd(), kSize);
   CHECK(taken < kSize / 2);  // what the kernel's buffers hold, and a little
-  if (!slow()) CHECK(proxy.process().pss_kb() < before + 2'000);
+  if (!slow()) CHECK(proxy.process().anonymous_kb() < before + 2'000);
   // It goes on where it stopped.
   read_head(client);
   CHECK(digest_of(client.fd(), static_cast<std::int64_t>(taken)) == pattern_digest(static_cast<std::int64_t>(taken)));
@@ -247,10 +247,10 @@ TEST_CASE("streaming: an upstream that reads slowly holds the client back") {
     REQUIRE(recv(peer.fd(), &c, 1, 0) == 1);
     head += c;
   }
-  const std::size_t before = proxy.process().pss_kb();
+  const std::size_t before = proxy.process().anonymous_kb();
   const std::size_t taken = write_until_blocked(client.fd(), kSize);
   CHECK(taken < kSize / 2);
-  if (!slow()) CHECK(proxy.process().pss_kb() < before + 2'000);
+  if (!slow()) CHECK(proxy.process().anonymous_kb() < before + 2'000);
   CHECK(digest_of(peer.fd(), static_cast<std::int64_t>(taken)) == pattern_digest(static_cast<std::int64_t>(taken)));
 }
 
