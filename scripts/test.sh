@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Builds the project and runs its tests: style, a release, the address and undefined-behaviour sanitizers, the thread sanitizer, and
-# half a minute of each fuzz target. With --quick, or CMUX_QUICK=1 in the environment, style and the release alone; --sanitizers
-# overrides that. --frameworks runs the dev servers of all frameworks behind a release, those among them that are in no other run, and
-# nothing else.
+# Builds the project and runs its tests: style, a release, the address and undefined-behaviour sanitizers, and the thread sanitizer.
+# With --quick, or CMUX_QUICK=1 in the environment, style and the release alone; --sanitizers overrides that. --frameworks runs the
+# dev servers of all frameworks behind a release, those among them that are in no other run, and nothing else.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +17,6 @@ for argument in "$@"; do
     *) echo "$usage" >&2; exit 2 ;;
   esac
 done
-fuzz_seconds=30
 presets=(release)
 [[ $quick == 1 ]] || presets+=(asan tsan)
 
@@ -50,9 +48,3 @@ for preset in "${presets[@]}"; do
   "${run[@]}"
   echo "== $preset: passed in $((SECONDS - start)) s"
 done
-if [[ $quick == 0 ]]; then
-  start=$SECONDS
-  echo "== fuzz: $fuzz_seconds s a target"
-  scripts/fuzz.sh "$fuzz_seconds"
-  echo "== fuzz: passed in $((SECONDS - start)) s"
-fi

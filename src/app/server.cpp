@@ -323,7 +323,8 @@ class Server final : public admin::Instance {
     options.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
     reports_.set_access_log(settings_.access_log);
     observe();
-    if (source_.path && settings_.watch_config && !file_watch_) file_watch_.emplace(*source_.path, [this] { scope_.spawn(reread()); });
+    if (source_.path && settings_.watch_config && !file_watch_)
+      file_watch_.emplace(*source_.path, [this] { scope_.spawn(reread()); });
     if (!settings_.watch_config) file_watch_.reset();
   }
 

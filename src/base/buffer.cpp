@@ -10,7 +10,7 @@ namespace cmux {
 namespace {
 
 constexpr std::size_t kRecycled = 4096;
-constexpr std::size_t kClasses = 7;          // 4 KB, 8 KB … 256 KB
+constexpr std::size_t kClasses = 7;  // 4 KB, 8 KB … 256 KB
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define CMUX_ADDRESS_SANITIZER

@@ -57,8 +57,8 @@ class Readiness {
   // May take() be waited in instead of the context? Then ring(), from any thread, ends the wait.
   static constexpr bool kStandsAlone = CMUX_LINUX;
   void ring() noexcept;
-  // Has every pollable heard of what has happened by now before any waiter runs? Elsewhere Asio tells of one a turn: who must know
-  // has to ask.
+  // Has every pollable heard of what has happened by now before any waiter runs? Elsewhere Asio tells of one a turn: who must
+  // know has to ask.
   static constexpr bool kTellsAllAtOnce = CMUX_LINUX;
 
   // Before the context is run: it shall come back when a descriptor has become ready.

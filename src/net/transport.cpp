@@ -65,7 +65,8 @@ class Stall {
     deadline_.after(step_);
   }
   bool over() const { return looks_ > kLooks; }
-  // ... and what the peer was sent before lies where it lay. The system may have room for more by now: it makes its buffers larger.
+  // ... and what the peer was sent before lies where it lay. The system may have room for more by now: it makes its buffers
+  // larger.
   bool deaf() const { return over() && waiting_ > 0; }
 
  private:

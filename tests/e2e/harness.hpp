@@ -66,7 +66,7 @@ class Process {
   void close_stdin();
   std::string stderr_text() const;
 
-  std::size_t fds() const;      // open descriptors
+  std::size_t fds() const;  // open descriptors
   // Memory of its own now. What it shares with others of its kind would change with their number.
   std::size_t anonymous_kb() const;
   std::size_t peak_kb() const;  // the most resident memory so far

@@ -118,8 +118,8 @@ TEST_CASE("interop: Node's HTTP/2 client") {
   Proxy proxy({}, &workspace);
   const Context context = proxy.routed();
   const std::string_view scheme = GENERATE("http", "https");
-  const Run done = run({"node", source("tests/e2e/node/h2-client.mjs"), on(scheme, proxy, ""),
-                        text_in(proxy.ready, "caFile"), authorization(context)});
+  const Run done = run({"node", source("tests/e2e/node/h2-client.mjs"), on(scheme, proxy, ""), text_in(proxy.ready, "caFile"),
+                        authorization(context)});
   INFO(done.err);
   CHECK(done.exit == 0);
   CHECK(done.out == "get\nupload\ninterim\ntrailers\nparallel\n407 of one stream\nextended CONNECT\nCONNECT\n");

@@ -10,8 +10,8 @@
 #include <unistd.h>
 #include <boost/json.hpp>
 
-#include "policy/route.hpp"
 #include "policy/hosts.hpp"
+#include "policy/route.hpp"
 
 using namespace cmux;
 using namespace cmux::proxy;
