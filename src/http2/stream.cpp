@@ -176,24 +176,26 @@ Task<Result<void>> Stream::write_body(std::string_view bytes, Next next, const h
   if (!is_server() && first_head_ && late_.armed()) late_.after(connection_.options().response_timeout);
   const bool end = next == Next::end;
   if (end && trailers) out_trailers_ = *trailers;
+  if (end) out_ended_ = true;
   if (out_.size() + bytes.size() <= kHeld) {
     out_.append(bytes);
-    if (end) out_ended_ = true;
     if (!bytes.empty() || end) send_more();
-    co_return Result<void>{};
+  } else {
+    // Large pieces are taken from where they are.
+    source_ = bytes;
+    send_more();
+    while (!source_.empty() && !failed_ && open_) {
+      writable_.clear();
+      co_await writable_;
+    }
+    if (!source_.empty() || failed_) {
+      source_ = {};
+      co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
+    }
   }
-  // Large pieces are taken from where they are.
-  source_ = bytes;
-  if (end) out_ended_ = true;
-  send_more();
-  while (!source_.empty() && !failed_ && open_) {
-    writable_.clear();
-    co_await writable_;
-  }
-  if (!source_.empty() || failed_) {
-    source_ = {};
-    co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
-  }
+  // Where the peer has ended its direction before, the stream goes with this: destroyed any earlier, it would take back what a
+  // tunnel has said last.
+  if (end && connect_ && !is_server()) co_await settle();
   co_return Result<void>{};
 }
 

@@ -1,6 +1,7 @@
 #include "net/dial.hpp"
 
 #include <cerrno>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -92,6 +93,17 @@ Task<Result<Socket>> race_with_patience(std::vector<Endpoint> endpoints, millise
   }
 }
 
+// The system may have no room to watch it (epoll_ctl(2), ENOSPC).
+Result<std::unique_ptr<SocketTransport>> watched(Socket socket) {
+  try {
+    return std::make_unique<SocketTransport>(std::move(socket));
+  } catch (const std::system_error& failed) {
+    Error error = from_errno(failed.code().value(), "watch a connection");
+    error.retryable = true;
+    return error;
+  }
+}
+
 }  // namespace
 
 Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const std::string& host, std::uint16_t port,
@@ -116,7 +128,7 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const st
     *timing = {std::chrono::duration_cast<std::chrono::microseconds>(resolved - start),
                std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - resolved)};
   socket->keep_alive();
-  co_return std::make_unique<SocketTransport>(std::move(*socket));
+  co_return watched(std::move(*socket));
 }
 
 Task<Result<std::unique_ptr<SocketTransport>>> dial(const Endpoint& endpoint, milliseconds timeout) {
@@ -124,7 +136,7 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(const Endpoint& endpoint, mi
   one.push_back(endpoint);
   auto socket = co_await race(std::move(one), timeout);
   if (!socket) co_return socket.error();
-  co_return std::make_unique<SocketTransport>(std::move(*socket));
+  co_return watched(std::move(*socket));
 }
 
 }  // namespace cmux::net

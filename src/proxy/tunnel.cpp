@@ -116,8 +116,9 @@ class RawTunnel final : public Active, public http::Drainable {
     while (protocol_ == Protocol::unknown) {
       const net::Io io = client_.read(seen.prepare(kSniffed));
       if (io.state == net::Io::State::end || io.state == net::Io::State::failed) {
-        // A line that ends with the connection is none, which the parser says.
-        if (forwarded_ && io.state == net::Io::State::end && !seen.empty()) protocol_ = Protocol::http1;
+        // A line that ends with the connection is none: where it had to be a request, the parser says so; else it is the
+        // target's.
+        if (io.state == net::Io::State::end && !seen.empty()) protocol_ = forwarded_ ? Protocol::http1 : Protocol::raw;
         break;
       }
       if (io.state == net::Io::State::moved) {
