@@ -10,6 +10,7 @@ namespace cmux::upstream {
 namespace {
 
 constexpr std::string_view kHttp1("\x08http/1.1");
+constexpr int kMostInterim = 8;  // responses to CONNECT
 
 net::Authority authority_of(const Origin& origin) {
   return {origin.host, origin.host.find(':') != std::string::npos, origin.port};
@@ -35,7 +36,9 @@ Task<Result<void>> ask_connect(std::unique_ptr<net::Transport>& transport, const
   auto sent = co_await connection.write_head(request, http::Next::end);
   if (!sent) co_return sent;
   auto answer = co_await connection.read_head();
-  while (answer && (*answer)->is_interim()) answer = co_await connection.read_head();
+  // A few: who sends them without end would never let the loop have its turn, in which the time limit is.
+  for (int interim = 0; answer && (*answer)->is_interim(); answer = co_await connection.read_head())
+    if (++interim > kMostInterim) co_return make_error(Errc::malformed, "it answers CONNECT with interim responses without end");
   if (!answer) co_return answer.error();
   if (!(*answer)->tunnel) co_return refusal_of(**answer);
   // Not a tunnel, whatever RFC 9110 section 9.3.6 says of the field: a web server that answers everything with a page.

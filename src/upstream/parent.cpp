@@ -72,8 +72,9 @@ Result<void> take_credentials(std::string_view user_info, Parent& parent) {
 // As the resolver reads them: 127.1, 0x7f.1 and the like, too.
 bool is_loopback(std::string_view host) {
   in_addr short_form{};
-  return net::is_loopback_name(host) ||
-         (inet_aton(std::string(host).c_str(), &short_form) != 0 && ntohl(short_form.s_addr) >> 24 == IN_LOOPBACKNET);
+  if (net::is_loopback_name(host)) return true;
+  if (inet_aton(std::string(host).c_str(), &short_form) == 0) return false;
+  return short_form.s_addr == INADDR_ANY || ntohl(short_form.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
 std::span<const unsigned char> address_bytes(const net::Endpoint& endpoint) {

@@ -171,6 +171,8 @@ TEST_CASE("parent: whatever it answers wrongly is a 502 or 504 that names it") {
   Proxy proxy(
       {"--upstream-proxy", fmt::format("http://me:s3cret@127.0.0.1:{}", parent.port()), "--upstream-ca", pki() + "/ca.crt"});
   const Context context = proxy.routed();
+  std::string flood;
+  for (int i = 0; i < 9; ++i) flood += "HTTP/1.1 103 Early Hints\r\n\r\n";
   const std::vector<Wrong> rows{
       {"407",
        "HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 2\r\n\r\nno", 502,
@@ -188,6 +190,7 @@ TEST_CASE("parent: whatever it answers wrongly is a 502 or 504 that names it") {
       {"half a line", "HTTP/1.1 200", 502, "connection_terminated", "closed within the response header"},
       {"nothing", "", 502, "connection_terminated", "closed without a response"},
       {"101", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", 502, "http_protocol_error", "101"},
+      {"interim responses without end", flood, 502, "http_protocol_error", "interim responses without end"},
       {"a head without an end", "HTTP/1.1 200 OK\r\nX: " + std::string(70'000, 'x'), 502, "http_response_header_section_size",
        ""},
   };
