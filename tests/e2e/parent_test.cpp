@@ -12,7 +12,7 @@ struct Chain {
     write_file(home / "ca.pem", read_file(text_in(parent.ready, "caFile")) + read_file(pki() + "/ca.crt"));
     // Its certificate is for localhost.
     url = fmt::format("{}://{}:{}@localhost:{}", scheme, account.username, account.password, parent.port());
-    Strings flags{"--upstream-proxy", url, "--upstream-ca", home / "ca.pem"};
+    Strings flags{"--threads", "1", "--upstream-proxy", url, "--upstream-ca", home / "ca.pem"};  // a pool a worker
     flags.insert(flags.end(), extra.begin(), extra.end());
     proxy = std::make_unique<Proxy>(flags);
   }
