@@ -22,8 +22,7 @@ class Watch {
       : options_(options), client_(connect(options.instance)), drawn_(!options.json && isatty(STDOUT_FILENO)) {}
 
   int run() {
-    Loop loop;
-    loop.run(work());
+    loop_.run(work());
     if (failed_) throw *failed_;
     if (!interrupted_) print_note("cmuxproxy: the instance has ended");
     return kOk;
@@ -96,6 +95,7 @@ class Watch {
   }
 
   const Options& options_;
+  Loop loop_;  // outlives what it serves
   const admin::Client client_;
   admin::EventStream events_{client_.instance()};
   WatchView view_;
