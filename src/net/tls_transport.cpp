@@ -85,7 +85,10 @@ Io TlsTransport::outcome(int returned, bool reading) {
   switch (SSL_get_error(ssl_, returned)) {
     case SSL_ERROR_WANT_READ: (reading ? read_wants_write_ = false : write_wants_read_ = true); return Io::blocked();
     case SSL_ERROR_WANT_WRITE: (reading ? read_wants_write_ = true : write_wants_read_ = false); return Io::blocked();
-    case SSL_ERROR_ZERO_RETURN: return Io::end();
+    // OpenSSL says so of a write that has failed, too, once the peer has said its last: that is no end.
+    case SSL_ERROR_ZERO_RETURN:
+      if (reading) return Io::end();
+      break;
     case SSL_ERROR_SSL:
       // The end without a close_notify. HTTP's framing tells a cut message from a whole one, but for a body that has none.
       if (!SSL_is_init_finished(ssl_) || ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) break;

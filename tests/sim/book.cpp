@@ -62,6 +62,8 @@ void Book::answered(int request, unsigned status, const std::string& tag) {
     fail_with("tags", "request {} got a {} that no workspace has said", request, status);
   if (++entry.answers > 1) fail_with("one answer", "request {} was answered {} times", request, entry.answers);
   if (entry.ended) fail_with("one answer", "request {} was answered after its end", request);
+  if (owed(entry) && tag.empty())
+    fail_with("mild", "request {} was answered {} by the proxy, and could have been sent again", request, status);
   if (clean_ && tag.empty() && !entry.forbidden)
     fail_with("clean", "request {} was answered {} by the proxy, and nothing was wrong", request, status);
 }
@@ -76,6 +78,7 @@ void Book::completed(int request, std::uint64_t down) {
 
 void Book::broken(int request) {
   Entry& entry = (*this)[request];
+  if (owed(entry)) fail_with("mild", "request {} got no answer, and it could have been sent again", request);
   trace("broken off", request, entry.answers);
   if (std::exchange(entry.ended, true)) fail_with("one answer", "request {} has ended twice", request);
   if (clean_) fail_with("clean", "request {} got no answer, and nothing was wrong", request);

@@ -42,7 +42,8 @@ struct Entry {
 
 class Book {
  public:
-  explicit Book(bool clean) : clean_(clean) {}
+  // Of a run without faults, and of one whose faults a client must not see.
+  Book(bool clean, bool mild) : clean_(clean), mild_(mild) {}
   int open(int context, std::string method, std::uint64_t up);
   Entry& operator[](int request);
 
@@ -58,9 +59,12 @@ class Book {
   void close();
   std::size_t size() const { return entries_.size(); }
   bool clean() const { return clean_; }
+  bool mild() const { return mild_; }
 
  private:
-  const bool clean_;
+  // It may be sent again, and so is to be answered whatever becomes of one connection.
+  bool owed(const Entry& entry) const { return mild_ && !entry.forbidden && entry.method != "POST" && entry.method != "CONNECT"; }
+  const bool clean_, mild_;
   std::vector<Entry> entries_;
 };
 

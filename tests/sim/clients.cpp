@@ -74,7 +74,7 @@ Asked ask(World& world, int context, Random& random, bool door) {
   const bool malformed = world.strike(Mark::client_malformed);
   asked.request = open_request(world, context, asked.method, up, unknown || malformed);
   const std::string body = bytes_of(asked.request, false, 0, up);
-  const bool huge = !world.book.clean() && random.chance(5);
+  const bool huge = !world.book.clean() && !world.book.mild() && random.chance(5);
   const bool chunked = has_body && random.chance(40);
   asked.head = fmt::format("{} http://localhost:3000/r/{} HTTP/1.1\r\nHost: localhost:3000\r\nX-Tag: {}\r\n", asked.method,
                            asked.request, asked.request);

@@ -68,7 +68,7 @@ void run_here(std::uint64_t seed) {
   Kernel made(random.next());
   kernel = &made;
   {
-    World world(random.next(), seed % 4 == 0);
+    World world(random.next(), seed % 4 == 0, seed % 16 == 1);
     world.run();
   }
   kernel = nullptr;

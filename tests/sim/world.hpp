@@ -50,7 +50,7 @@ const Keys& keys();
 
 class World {
  public:
-  World(std::uint64_t seed, bool clean);
+  World(std::uint64_t seed, bool clean, bool mild);
   ~World();
   static World& current();
 
@@ -83,6 +83,7 @@ class World {
   LinkPlan plan_link(const Address& to);
   cmux::Task<void> live();
   cmux::Task<void> meddle();
+  cmux::Task<void> check_released(cmux::proxy::SessionPtr session);
   cmux::Task<void> end();
   void check_left();
   void count_outcome(const cmux::proxy::Record& record);
