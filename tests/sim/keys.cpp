@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -45,41 +46,40 @@ X509* certificate(EVP_PKEY* key) {
   return made;
 }
 
-SSL_CTX* context(const char* path) {
+SSL_CTX* context() {
   SSL_CTX* const made = SSL_CTX_new(TLS_server_method());
   EVP_PKEY* const key = EVP_EC_gen("P-256");
   X509* const own = certificate(key);
   SSL_CTX_use_certificate(made, own);
   SSL_CTX_use_PrivateKey(made, key);
   SSL_CTX_set_alpn_select_cb(made, choose_protocol, nullptr);
-  if (path) {
-    std::FILE* const file = std::fopen(path, "w");
-    PEM_write_X509(file, own);
-    std::fclose(file);
-  }
   X509_free(own);
   EVP_PKEY_free(key);
   return made;
 }
 
+// In memory alone, so that nothing is left of a run that was ended; processes that are forked have it too.
+std::string file_of(const X509* certificate) {
+  const int descriptor = memfd_create("trusted", 0);
+  std::FILE* const file = fdopen(dup(descriptor), "w");
+  PEM_write_X509(file, certificate);
+  std::fclose(file);
+  return fmt::format("/proc/self/fd/{}", descriptor);
+}
+
 }  // namespace
 
 Keys::Keys() {
-  std::string path = "/tmp/cmux-sim-XXXXXX";
-  ::close(mkstemp(path.data()));
-  trusted = context(path.c_str());
-  untrusted = context(nullptr);
+  trusted = context();
+  untrusted = context();
   with_http2 = SSL_CTX_new(TLS_server_method());
   SSL_CTX_use_certificate(with_http2, SSL_CTX_get0_certificate(trusted));
   SSL_CTX_use_PrivateKey(with_http2, SSL_CTX_get0_privatekey(trusted));
   SSL_CTX_set_alpn_select_cb(with_http2, choose_protocol, this);
   // In place of the system's CAs, which take a while to read.
-  setenv("SSL_CERT_FILE", path.c_str(), 1);
+  setenv("SSL_CERT_FILE", file_of(SSL_CTX_get0_certificate(trusted)).c_str(), 1);
   setenv("SSL_CERT_DIR", "/nonexistent", 1);
-  file = path;
 }
-
-Keys::~Keys() { unlink(file.c_str()); }
 
 const Keys& keys() {
   static const Keys made;

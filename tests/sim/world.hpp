@@ -42,9 +42,7 @@ struct ContextSlot {
 // Made once, before the runs: keys take a while.
 struct Keys {
   Keys();
-  ~Keys();
-  SSL_CTX *trusted, *with_http2, *untrusted;
-  std::string file;  // what the proxy trusts
+  SSL_CTX *trusted, *with_http2, *untrusted;  // by the proxy; with_http2 is trusted, too
 };
 const Keys& keys();
 
