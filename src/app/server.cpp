@@ -15,6 +15,7 @@
 #include "app/file_watch.hpp"
 #include "app/hand_over.hpp"
 #include "app/hide_memory.hpp"
+#include "app/listeners.hpp"
 #include "app/metrics.hpp"
 #include "app/parent_setting.hpp"
 #include "app/proxy_options.hpp"
@@ -25,8 +26,6 @@
 #include "base/process.hpp"
 #include "base/signals.hpp"
 #include "net/descriptors.hpp"
-#include "net/inherited.hpp"
-#include "net/listener.hpp"
 #include "policy/credentials.hpp"
 #include "tls/certificate.hpp"
 
@@ -43,7 +42,8 @@ constexpr milliseconds kAbortTime{1'000};   // for what is open to end, once it 
 
 class Server final : public admin::Instance {
  public:
-  Server(const Settings& settings, const SettingsSource& source) : settings_(settings), source_(source) {
+  Server(const Settings& settings, const SettingsSource& source, Service* service)
+      : settings_(settings), source_(source), service_(service) {
     admin_options_.idle_timeout = kAdminIdle;
   }
 
@@ -69,7 +69,7 @@ class Server final : public admin::Instance {
     // A look-up or a connection attempt hangs in the system, and the thread with it. Nothing is lost by leaving.
     log::debug("leaving while a connection attempt is under way");
     file_.reset();
-    admin_listener_.reset();
+    listeners_.end_admin();
     log::flush();
     _exit(0);
   }
@@ -78,6 +78,7 @@ class Server final : public admin::Instance {
   policy::ContextStore& contexts() override { return contexts_; }
   Result<ContextPtr> create(policy::ContextRequest request) override {
     if (stopping_) return make_error(Errc::limit, "the instance is stopping");
+    if (service_) return make_error(Errc::config, fmt::format("a {} has no contexts", service_->name()));
     auto bound = doors_->bind(request);
     if (!bound) return bound.error();
     auto coming = HandOver::connect(request.transparent);
@@ -164,47 +165,29 @@ class Server final : public admin::Instance {
     file_ = std::make_unique<admin::InstanceFile>(std::move(*claimed));
     if (auto watched = watch_owner(); !watched) return watched;
 
-    if (auto listens = listen(); !listens) return listens;
-    proxy_ = proxy_listener_->endpoint().text();
-    const std::string admin_address = admin_listener_->endpoint().text();
-    const bool local = admin_listener_->endpoint().is_unix();
+    if (auto listens = listeners_.bind(settings_, service_); !listens) return listens;
+    proxy_ = listeners_.first().text();
+    const std::string admin_address = listeners_.admin().endpoint().text();
+    const bool local = listeners_.admin().endpoint().is_unix();
     admin_ = local ? admin_address : "http://" + admin_address;
     doors_ = std::make_unique<Doors>(workers_.all());
-    own_ = {proxy_listener_->endpoint(), admin_listener_->endpoint()};
+    own_ = listeners_.all();
+    own_.push_back(listeners_.admin().endpoint());
 
     admin::InstanceRecord record{settings_.instance, getpid(), proxy_, admin_, policy::random_hex(32)};
-    open_authority();
+    if (!service_) open_authority();
     api_ = std::make_unique<admin::Api>(*this, record.token, local ? std::string() : admin_address);
     use_settings();
     workers_.start(
-        settings_.threads, options_.back(), [this](proxy::Record done) { reports_.take(done); },
+        settings_.threads, options_.back(), [this](const proxy::Record& done) { reports_.take(done); },
         [this](proxy::TunnelFailure failed) { reports_.take(std::move(failed)); });
     observe();
-    std::vector<proxy::Worker*> all;
-    for (const auto& worker : workers_.all()) all.push_back(worker.get());
-    workers_.first().post([this, all] { workers_.first().accept(proxy_listener_, all, nullptr); });
+    if (service_) start_service();
+    listeners_.open(workers_);
     if (auto written = file_->write(record); !written) return written.error();
     if (settings_.allow_remote && !settings_.listen.is_loopback())
       log::warn("{} can be reached from other machines: whoever has a context's credentials can use it", proxy_);
     if (settings_.insecure_upstream) warn_of_insecurity();
-    return {};
-  }
-
-  // Where the system's service manager holds the sockets, those are it, whatever the settings say.
-  Result<void> listen() {
-    auto inherited = net::inherited_listeners();
-    if (!inherited) return inherited.error();
-    using Bound = Result<std::unique_ptr<net::Listener>>;
-    Bound proxy =
-        inherited->tcp ? Bound(std::move(inherited->tcp)) : net::Listener::bind(settings_.listen, settings_.port_attempts);
-    if (!proxy) return proxy.error();
-    Bound admin = inherited->local ? Bound(std::move(inherited->local)) : net::Listener::bind(settings_.admin);
-    if (!admin) return admin.error();
-    if (!settings_.allow_remote && !(*proxy)->endpoint().is_loopback())
-      return make_error(Errc::config, fmt::format("{}, which was handed over, is not a loopback address: allow-remote lets it be",
-                                                  (*proxy)->endpoint().text()));
-    admin_listener_ = std::move(*admin);
-    proxy_listener_ = std::move(*proxy);
     return {};
   }
 
@@ -244,35 +227,44 @@ class Server final : public admin::Instance {
     ready["instance"] = settings_.instance;
     ready["pid"] = getpid();
     ready["proxy"] = proxy_;
-    ready["port"] = proxy_listener_->endpoint().port();
+    ready["port"] = listeners_.first().port();
     ready["admin"] = admin_;
     ready["http2"] = settings_.http2;
     ready["caFile"] = ca_file();
-    print_ready(json::serialize(ready), fmt::format("cmuxproxy {} ({}) is ready: proxy {}, admin {}", CMUXPROXY_VERSION,
-                                                    settings_.instance, proxy_, admin_));
+    const std::string_view what = service_ ? service_->name() : "proxy";
+    const std::vector<std::string> addresses = listeners_.texts();
+    if (service_) ready["service"] = what, ready["listen"] = json::value_from(addresses);
+    print_ready(json::serialize(ready), fmt::format("cmuxproxy {} ({}) is ready: {} {}, admin {}", CMUXPROXY_VERSION,
+                                                    settings_.instance, what, fmt::join(addresses, ", "), admin_));
   }
 
   Task<void> serve_admin() {
     std::function<void(net::Socket)> take = [this](net::Socket socket) {
       scope_.spawn(serve_admin_one(std::make_unique<net::SocketTransport>(std::move(socket))));
     };
-    co_await admin_listener_->run(std::move(take));
+    co_await listeners_.admin().run(std::move(take));
   }
 
   Task<void> serve_admin_one(std::unique_ptr<net::Transport> transport) {
     net::Transport* const open = transport.get();
     admin_transports_.insert(open);
-    if (admin_transports_.size() >= kMostAdmin) admin_listener_->pause(true);  // the next one waits for a place
+    if (admin_transports_.size() >= kMostAdmin) listeners_.admin().pause(true);  // the next one waits for a place
     // Not even a throw may leave it on the list.
     const std::shared_ptr<void> off_the_list(nullptr, [this, open](void*) {
       admin_transports_.erase(open);
-      admin_listener_->pause(false);
+      listeners_.admin().pause(false);
     });
     co_await http1::serve(std::move(transport), *api_, "http", admin_options_, admin_open_);
   }
 
   void abort_admin() {
     for (net::Transport* transport : admin_transports_) transport->abort(make_error(Errc::cancelled, "shutting down"), true);
+  }
+
+  void start_service() {
+    service_->started([this](const std::function<void(proxy::Worker&)>& work) { workers_.tell(work); });
+    for (std::string& file : service_->files())
+      service_watches_.push_back(std::make_unique<FileWatch>(std::move(file), [this] { service_->reread(); }));
   }
 
   void on_change(Change change, const ContextPtr& context, std::string_view reason) {
@@ -296,6 +288,7 @@ class Server final : public admin::Instance {
 
   // The instance goes on with what it has where the new settings are bad. What is told holds for all workers by then.
   Task<void> reread() {
+    if (service_) service_->reread();
     auto read = source_.load();
     if (!read) {
       for (const std::string& line : lines_of(read.error().detail)) log::error("settings not changed: {}", line);
@@ -319,6 +312,7 @@ class Server final : public admin::Instance {
     options_.push_back(proxy_options(settings_));
     proxy::Options& options = options_.back();
     options.authority = authority_.get();
+    if (service_) service_->prepare(options);
     options.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
     options.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
     reports_.set_access_log(settings_.access_log);
@@ -333,14 +327,14 @@ class Server final : public admin::Instance {
   static void warn_of_insecurity() { log::warn("certificates of upstreams are not checked (insecure-upstream)"); }
 
   void close_admin() {
-    admin_listener_->close();
+    listeners_.admin().close();
     api_->close_events();
     for (http::Drainable* connection : std::set<http::Drainable*>(admin_open_)) connection->drain();
   }
 
   // Stops accepting, lets what is under way end, for a limited time. The admin API answers until then.
   Task<void> drain() {
-    workers_.first().post([this] { proxy_listener_->close(); });
+    listeners_.close(workers_.first());
     doors_->close_all();
     for (HandOver* const one : handing_over_) one->cancel();
     const auto drained = std::make_shared<Event>();
@@ -355,6 +349,7 @@ class Server final : public admin::Instance {
 
   Settings settings_;
   const SettingsSource& source_;
+  Service* const service_;  // null: serve
   Loop loop_;
   // Those in use, behind all that were before: connections keep to those they began with, and nobody changes settings often.
   std::list<proxy::Options> options_;
@@ -367,10 +362,10 @@ class Server final : public admin::Instance {
   std::optional<FileWatch> file_watch_;
   std::unique_ptr<admin::InstanceFile> file_;
   std::unique_ptr<ProcessWatch> owner_;
-  std::unique_ptr<net::Listener> admin_listener_;
-  std::shared_ptr<net::Listener> proxy_listener_;
+  std::vector<std::unique_ptr<FileWatch>> service_watches_;
   std::unique_ptr<admin::Api> api_;
   std::unique_ptr<Doors> doors_;
+  Listeners listeners_;
   Workers workers_{loop_};
   std::set<http::Drainable*> admin_open_;
   std::set<net::Transport*> admin_transports_;
@@ -388,9 +383,9 @@ class Server final : public admin::Instance {
 }  // namespace
 
 int run_server(const Settings& settings, const std::function<void(const std::string& json, const std::string& text)>& print_ready,
-               const SettingsSource& source) {
+               const SettingsSource& source, Service* service) {
   log::configure(settings.log_level, settings.log_format);
-  Server server(settings, source);
+  Server server(settings, source, service);
   return server.run(print_ready);
 }
 

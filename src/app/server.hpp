@@ -1,9 +1,17 @@
-// serve: the running instance. Main thread: admin API, contexts, signals, accepting; workers: the data path.
+// The running instance: serve, or another service. Main thread: admin API, contexts, signals, accepting; workers: the data path.
 #pragma once
 
 #include <functional>
+#include <string_view>
+#include <vector>
 
 #include "app/settings.hpp"
+
+namespace cmux::proxy {
+class Planner;
+class Worker;
+struct Options;
+}  // namespace cmux::proxy
 
 namespace cmux::app {
 
@@ -13,10 +21,26 @@ struct SettingsSource {
   std::optional<std::string> path;  // the file among them, where there is one
 };
 
+// What an instance is that is not `serve`: where it listens, and who plans its requests. It has no contexts and no local CA.
+class Service {
+ public:
+  virtual ~Service() = default;
+  virtual std::string_view name() const = 0;  // "gateway machine"
+  // All with one port, in this order; what is listened on without IPv6 is the first alone.
+  virtual const std::vector<net::Endpoint>& listen() const = 0;
+  virtual void prepare(proxy::Options& options) = 0;
+  // The workers run from now on, and before they accept anything. Post: has the work done on each one's thread.
+  using Post = std::function<void(std::function<void(proxy::Worker&)>)>;
+  virtual void started(Post post) = 0;
+  // Called when one of the files has changed, and on SIGHUP: reads them all. What is bad is logged, and the old goes on.
+  virtual std::vector<std::string> files() const = 0;
+  virtual void reread() = 0;
+};
+
 // Runs until a signal or a shutdown request has been carried out; returns the exit code. Start-up errors are logged and give 1.
 // `print_ready` gets the ready document (one JSON line) and its form for people, once everything listens. `source` is read anew
-// at SIGHUP, or when its file changes, where the settings say so.
+// at SIGHUP, or when its file changes, where the settings say so. Without a `service` it is `serve`.
 int run_server(const Settings& settings, const std::function<void(const std::string& json, const std::string& text)>& print_ready,
-               const SettingsSource& source);
+               const SettingsSource& source, Service* service = nullptr);
 
 }  // namespace cmux::app

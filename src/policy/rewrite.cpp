@@ -12,8 +12,6 @@ using http::Name;
 constexpr std::uint64_t bit(Name name) { return std::uint64_t{1} << static_cast<unsigned>(name); }
 static_assert(static_cast<unsigned>(Name::x_cmux_workspace_internal) < 64, "the names do not fit one word any more");
 
-constexpr std::uint64_t kUrls = bit(Name::location) | bit(Name::content_location) | bit(Name::refresh) | bit(Name::link);
-
 bool concerns(const http::Fields& fields, std::uint64_t names) {
   if (names == 0) return false;
   std::uint64_t seen = 0;
@@ -137,6 +135,8 @@ std::string_view refresh_url(std::string_view text) {
 
 }  // namespace
 
+const std::uint64_t Illusion::kUrls = bit(Name::location) | bit(Name::content_location) | bit(Name::refresh) | bit(Name::link);
+
 Illusion::Illusion(const Route& route, const net::Authority& target, const Destination& destination, View view,
                    const Rewrites& rewrites)
     : view_(std::move(view)), destination_host_(destination.host) {
@@ -224,6 +224,12 @@ std::optional<std::string> Illusion::seen_as(std::uint16_t port) const {
 Illusion::Changed Illusion::url(std::string_view text) const {
   const auto reference = parse_reference(text);
   if (!reference) return std::nullopt;
+  if (names_) {
+    const net::Authority& at = reference->authority;
+    if (!at.port || !net::is_loopback_name(at.host)) return std::nullopt;
+    return fmt::format("{}//{}{}{}{}", reference->scheme ? text_of(names_->scheme) : "", names_->before, *at.port, names_->after,
+                       reference->rest);
+  }
   const auto found = inverse_.find(reference->scheme, reference->authority, reference->rest);
   const auto seen = found ? seen_as(found->port) : std::nullopt;
   if (!seen) return std::nullopt;

@@ -34,6 +34,10 @@ struct View {
 class Illusion {
  public:
   Illusion() = default;  // changes nothing
+  // For a server that takes itself for localhost behind a name of its own for every port: `before` + port + `after`. URLs of
+  // loopback hosts with a port, in Location and its like, get that name; nothing else is changed.
+  Illusion(Scheme scheme, std::string before, std::string after)
+      : in_responses_(kUrls), map_urls_(true), names_(Names{scheme, std::move(before), std::move(after)}) {}
   // `destination` is where the route takes `target`; `view` differs from that only behind a forwarded port.
   Illusion(const Route& route, const net::Authority& target, const Destination& destination, View view, const Rewrites& rewrites);
 
@@ -57,6 +61,12 @@ class Illusion {
   bool is_own_domain(std::string_view attribute) const;
   std::optional<std::string> seen_as(std::uint16_t port) const;
 
+  struct Names {
+    Scheme scheme;
+    std::string before, after;
+  };
+  static const std::uint64_t kUrls;
+
   std::uint64_t in_requests_ = 0, in_responses_ = 0;  // a bit a field's name
   bool map_urls_ = false, map_callbacks_ = false;     // of a Location, which has its bit for either
   bool spare_internal_ = false;                       // requests for a framework's own paths keep their Origin
@@ -66,6 +76,7 @@ class Illusion {
   std::string upstream_url_;         // what the upstream takes itself for: origin and path prefix
   std::size_t upstream_origin_ = 0;  // how much of that is the origin
   Inverse inverse_;
+  std::optional<Names> names_;
 };
 
 }  // namespace cmux::policy

@@ -11,7 +11,7 @@ class ContextPlanner final : public Planner {
   explicit ContextPlanner(const Worker& worker) : worker_(worker) {}
 
   // The PAC file of a context's own port.
-  bool answers(const Entrance& entrance, const http::Head& request) const override;
+  bool answers(const Entrance& entrance, const http::Head& request) override;
   Result<Answer> answer(const Entrance& entrance, const http::Head& request) override;
   Result<SessionPtr> admit(Entrance& entrance, http::Head& request) override;
   Result<PlanPtr> plan(Entrance& entrance, const Session& session, const http::Head& request) override;

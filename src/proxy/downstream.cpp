@@ -76,11 +76,12 @@ Task<void> refuse_tls(net::Transport& transport, std::string_view why) {
 }
 
 // Null: the handshake has failed, and the client was told.
-Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr<net::Transport> transport, std::string host) {
+Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr<net::Transport> transport, std::string host,
+                                                 Entrance& entrance) {
   std::unique_ptr<net::Transport> secured;
   SSL* const ssl = worker.server_tls() ? worker.server_tls()->make(host) : nullptr;
   if (!ssl) {
-    co_await refuse_tls(*transport, "there is no local CA");
+    co_await refuse_tls(*transport, "there is no certificate to show: TLS is not spoken here");
     co_return secured;
   }
   auto tls = std::make_unique<net::TlsTransport>(std::move(transport), ssl);
@@ -88,6 +89,10 @@ Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr
   silent.hurry();
   auto done = co_await tls->handshake();
   ++(done ? worker.count().tls_accepted : worker.count().tls_failed);
+  if (done && worker.options().identity) {
+    entrance.scheme = "https";
+    entrance.server_name = tls::ServerContext::host_of(ssl);
+  }
   if (done) secured = std::move(tls);
   else log::info("a TLS handshake for {} failed: {}", host, done.error().detail);
   co_return std::move(secured);
@@ -95,7 +100,7 @@ Task<std::unique_ptr<net::Transport>> accept_tls(Worker& worker, std::unique_ptr
 
 // Ends the client's TLS here, with a certificate for `host`, and serves what is inside it.
 Task<void> serve_tls(Worker& worker, std::unique_ptr<net::Transport> transport, std::string host, Entrance& entrance) {
-  transport = co_await accept_tls(worker, std::move(transport), std::move(host));
+  transport = co_await accept_tls(worker, std::move(transport), std::move(host), entrance);
   if (!transport) co_return;
   // The first bytes decide, whatever ALPN said: who did not say "h2" may know beforehand, and Go says it to an https proxy and
   // then speaks HTTP/1. Nobody speaks TLS inside TLS.
@@ -127,8 +132,9 @@ Task<void> serve_socks(Worker& worker, std::unique_ptr<net::Transport> transport
 }  // namespace
 
 Task<void> serve_connection(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance) {
-  const Protocol protocol = co_await first_protocol(worker, *transport, true);
+  const Protocol protocol = co_await first_protocol(worker, *transport, worker.options().socks);
   if (protocol == Protocol::unknown) co_return;
+  worker.planner().meet(entrance, *transport);
   if (protocol == Protocol::socks) {
     co_await serve_socks(worker, std::move(transport), entrance);
     co_return;

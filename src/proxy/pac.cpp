@@ -89,7 +89,7 @@ std::string pac_script(const Pac& pac) {
 }
 
 // In origin form, under a name that can be nobody else's: a page's owner may have made his own host's name lead here.
-bool ContextPlanner::answers(const Entrance& entrance, const http::Head& request) const {
+bool ContextPlanner::answers(const Entrance& entrance, const http::Head& request) {
   if (entrance.own_port == 0 || entrance.tunnel || !request.origin_form) return false;
   const std::string_view path = std::string_view(request.path).substr(0, request.path.find('?'));
   if (path != kPath || (request.method != "GET" && request.method != "HEAD")) return false;

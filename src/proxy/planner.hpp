@@ -24,6 +24,8 @@ struct Entrance {
   bool unrouted = false;                 // a CONNECT goes where it says, to the proxy's own listeners as well
   std::string_view protocol = "http/1.1";
   std::uint16_t own_port = 0;  // the context's own, which the client is connected to and which answers for itself; 0: none
+  std::string server_name;     // that the client has named in TLS; empty: none
+  bool trusted = false;        // a proxy of ours stands in front, and is believed what it says of its client
 
   // The last request's credentials and plan: mostly the next one's too.
   std::string credentials;
@@ -45,9 +47,13 @@ class Planner {
  public:
   virtual ~Planner() = default;
 
-  // Does the listener itself answer that request? Asked before anything else, of every request. Then: with what. Errors carry the
-  // status.
-  virtual bool answers(const Entrance& entrance, const http::Head& request) const = 0;
+  // A connection to the listener's own port has begun to speak.
+  virtual void meet(Entrance&, const net::Transport&) const {}
+
+  // For every request the next four are asked in this order, and no other request's in between.
+
+  // Does the listener itself answer that request? Then: with what. Errors carry the status.
+  virtual bool answers(const Entrance& entrance, const http::Head& request) = 0;
   virtual Result<Answer> answer(const Entrance& entrance, const http::Head& request) = 0;
 
   // Who asks; takes what shows that out of the request. Errors are for the client, and carry the status: 401, 407, 421, …

@@ -74,6 +74,7 @@ Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const 
   // Not for what waiting does not mend.
   const bool waits = request && refusal.status >= 502 && refusal.status <= 504 && is_navigation(*request);
   if (refusal.status == 407) { head.fields.add(http::Name::proxy_authenticate, "Basic realm=\"Cmux Preview Proxy\""); }
+  if (refusal.status == 401) head.fields.add("WWW-Authenticate", "Bearer realm=\"cmuxproxy\"");
   if (waits) {
     body = waiting_page(refusal, request->method);
     head.fields.add(http::Name::content_type, "text/html; charset=utf-8");

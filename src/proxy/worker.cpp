@@ -232,8 +232,10 @@ SessionPtr Worker::authenticate(const std::string& username, std::string_view pa
 }
 
 tls::ServerContext* Worker::server_tls() {
-  if (server_tls_ || !options_->authority) return server_tls_.get();
-  auto made = tls::ServerContext::create(*options_->authority, {options_->offer_http2});
+  if (server_tls_ || (!options_->authority && !options_->identity)) return server_tls_.get();
+  const tls::ServerSettings settings{options_->offer_http2};
+  auto made = options_->identity ? tls::ServerContext::create(options_->identity, settings)
+                                 : tls::ServerContext::create(*options_->authority, settings);
   if (made) server_tls_ = std::move(*made);
   else log::warn("no TLS towards clients: {}", made.error().detail);
   return server_tls_.get();

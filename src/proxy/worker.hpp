@@ -34,6 +34,8 @@ struct Options {
   bool offer_http2 = true;                    // downstream
   bool intercept = true;                      // TLS inside tunnels to loopback targets
   const tls::Authority* authority = nullptr;  // null: no TLS downstream
+  tls::IdentityPtr identity;                  // in the authority's place: TLS is then the listener's own, for https
+  bool socks = true;                          // downstream
   upstream::PoolOptions pool;
   // Is a connection to this address one to the proxy itself? Asked of what clients ask for; any thread.
   std::function<bool(const net::Endpoint&)> is_own_target;

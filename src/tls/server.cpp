@@ -45,24 +45,36 @@ int ServerContext::choice_index() {
 }
 
 Result<std::unique_ptr<ServerContext>> ServerContext::create(const Authority& authority, const ServerSettings& settings) {
-  std::unique_ptr<ServerContext> made(new ServerContext(authority, settings));
-  made->context_ = SSL_CTX_new(TLS_server_method());
-  SSL_CTX* const context = made->context_;
+  std::unique_ptr<ServerContext> made(new ServerContext(&authority, nullptr, settings));
+  if (auto done = made->prepare(); !done) return done.error();
+  return made;
+}
+
+Result<std::unique_ptr<ServerContext>> ServerContext::create(IdentityPtr identity, const ServerSettings& settings) {
+  std::unique_ptr<ServerContext> made(new ServerContext(nullptr, std::move(identity), settings));
+  if (auto done = made->prepare(); !done) return done.error();
+  return made;
+}
+
+Result<void> ServerContext::prepare() {
+  context_ = SSL_CTX_new(TLS_server_method());
+  SSL_CTX* const context = context_;
   if (!context) return openssl_error("prepare TLS for clients");
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
   // Tickets alone: a session costs no memory here. on_client_hello() says per SSL which sessions are its own.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-  Authority::TicketKeys keys = authority.ticket_keys();
-  const bool done = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 &&
-                    SSL_CTX_set_cipher_list(context, kCiphers) == 1 &&
-                    SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), keys.size()) == 1;
-  OPENSSL_cleanse(keys.data(), keys.size());
+  bool done = SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) == 1 && SSL_CTX_set_cipher_list(context, kCiphers) == 1;
+  if (authority_ && done) {
+    Authority::TicketKeys keys = authority_->ticket_keys();
+    done = SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), keys.size()) == 1;
+    OPENSSL_cleanse(keys.data(), keys.size());
+  }
   if (!done) return openssl_error("prepare TLS for clients");
-  SSL_CTX_set_client_hello_cb(context, on_client_hello, made.get());
-  SSL_CTX_set_cert_cb(context, on_certificate, made.get());
-  SSL_CTX_set_alpn_select_cb(context, on_alpn, made.get());
-  return made;
+  SSL_CTX_set_client_hello_cb(context, on_client_hello, this);
+  SSL_CTX_set_cert_cb(context, on_certificate, this);
+  SSL_CTX_set_alpn_select_cb(context, on_alpn, this);
+  return {};
 }
 
 ServerContext::~ServerContext() { SSL_CTX_free(context_); }
@@ -104,7 +116,13 @@ int ServerContext::on_client_hello(SSL* ssl, int* alert, void* self) {
 }
 
 bool ServerContext::choose_host(SSL* ssl, Choice& choice) const {
-  const std::string_view sni = sni_of(ssl);
+  std::string_view sni = sni_of(ssl);
+  if (!authority_) {
+    if (sni.ends_with('.')) sni.remove_suffix(1);
+    choice.host.assign(sni);
+    for (char& c : choice.host) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return true;
+  }
   if (!sni.empty()) {
     if (auto host = Authority::check_host(sni)) {
       choice.host = std::move(*host);
@@ -128,6 +146,14 @@ int ServerContext::on_certificate(SSL* ssl, void* self) {
 }
 
 bool ServerContext::use_certificate(SSL* ssl, const std::string& host) {
+  if (!authority_) {
+    bool used = SSL_use_certificate(ssl, identity_->chain.front().get()) == 1 &&
+                SSL_use_PrivateKey(ssl, identity_->key.get()) == 1 && SSL_clear_chain_certs(ssl) == 1;
+    for (std::size_t i = 1; used && i < identity_->chain.size(); ++i)
+      used = SSL_add1_chain_cert(ssl, identity_->chain[i].get()) == 1;
+    if (!used) log::error("TLS from a client failed: {}", openssl_error("use the certificate").detail);
+    return used;
+  }
   const auto leaf = leaf_for(host);
   if (!leaf) {
     log::error("TLS from a client failed: no certificate for {}: {}", host, leaf.error().detail);
@@ -135,16 +161,16 @@ bool ServerContext::use_certificate(SSL* ssl, const std::string& host) {
   }
   // The CA's certificate goes along: clients that were told its public key alone find it in the chain.
   const bool done = SSL_use_certificate(ssl, (*leaf)->certificate.get()) == 1 &&
-                    SSL_use_PrivateKey(ssl, authority_.leaf_key()) == 1 && SSL_clear_chain_certs(ssl) == 1 &&
-                    SSL_add1_chain_cert(ssl, authority_.certificate()) == 1;
+                    SSL_use_PrivateKey(ssl, authority_->leaf_key()) == 1 && SSL_clear_chain_certs(ssl) == 1 &&
+                    SSL_add1_chain_cert(ssl, authority_->certificate()) == 1;
   if (!done) log::error("TLS from a client failed: {}", openssl_error(fmt::format("use the certificate for {}", host)).detail);
   return done;
 }
 
 Result<const Leaf*> ServerContext::leaf_for(const std::string& host) {
   const auto found = leaves_.find(host);
-  if (found != leaves_.end() && found->second.fresh(authority_.now())) return &found->second;
-  auto leaf = authority_.mint(host);
+  if (found != leaves_.end() && found->second.fresh(authority_->now())) return &found->second;
+  auto leaf = authority_->mint(host);
   if (!leaf) return leaf.error();
   ++certificates_;
   // SSLs hold references of their own to what they use, so that this may be dropped at any time.

@@ -1,6 +1,6 @@
 // ServerContext: TLS towards clients, with certificates from the local CA that are made during the handshake, for the name the
-// client asks for. One a worker thread, owned by it and used by no other; the Authority is shared, and outlives it. It outlives
-// every SSL it has made.
+// client asks for; or with one identity for whatever name. One a worker thread, owned by it and used by no other; the Authority
+// is shared, and outlives it. It outlives every SSL it has made.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "tls/authority.hpp"
+#include "tls/identity.hpp"
 
 namespace cmux::tls {
 
@@ -20,6 +21,7 @@ struct ServerSettings {
 class ServerContext {
  public:
   static Result<std::unique_ptr<ServerContext>> create(const Authority& authority, const ServerSettings& settings = {});
+  static Result<std::unique_ptr<ServerContext>> create(IdentityPtr identity, const ServerSettings& settings = {});
   ~ServerContext();
   ServerContext(const ServerContext&) = delete;
   ServerContext& operator=(const ServerContext&) = delete;
@@ -31,15 +33,20 @@ class ServerContext {
 
   void offer_http2(bool offered) { settings_.http2 = offered; }  // from the next handshake on
   std::uint64_t certificates() const { return certificates_; }   // made, since the beginning
+  // For the handshakes to come; of one that was made with an identity.
+  void replace(IdentityPtr identity) { identity_ = std::move(identity); }
 
-  // The certificate's host for this SSL, once the ClientHello is there; empty before. For logs and tests.
+  // The certificate's host for this SSL, once the ClientHello is there; empty before. With an identity it is the
+  // name in the SNI, in lower case, and empty where there was none.
   static std::string_view host_of(const SSL* ssl);
 
  private:
   struct Choice {  // of one SSL, and owned by it
     std::string default_host, host;
   };
-  ServerContext(const Authority& authority, const ServerSettings& settings) : authority_(authority), settings_(settings) {}
+  ServerContext(const Authority* authority, IdentityPtr identity, const ServerSettings& settings)
+      : authority_(authority), identity_(std::move(identity)), settings_(settings) {}
+  Result<void> prepare();
 
   static int choice_index();
   static int on_client_hello(SSL* ssl, int* alert, void* self);
@@ -50,7 +57,8 @@ class ServerContext {
   bool use_certificate(SSL* ssl, const std::string& host);
   Result<const Leaf*> leaf_for(const std::string& host);
 
-  const Authority& authority_;
+  const Authority* const authority_;  // null: identity_
+  IdentityPtr identity_;
   ServerSettings settings_;
   SSL_CTX* context_ = nullptr;
   std::map<std::string, Leaf, std::less<>> leaves_;

@@ -3,6 +3,7 @@
 #include <map>
 #include <sstream>
 
+#include "gateway.hpp"
 #include "rows.hpp"
 #include "support.hpp"
 
@@ -54,6 +55,17 @@ TEST_CASE("cli: what --json prints fits its schema in docs/") {
     fits(fmt::format("cli.schema.yaml#/ca-{}", part), run({binary(), "ca", part, "--json"}, proxy.environment()).out);
   fits("cli.schema.yaml#/version", run({binary(), "version", "--json"}).out);
   check("stop", {"stop"});
+}
+
+TEST_CASE("cli: what gateway prints with --json fits its schema in docs/") {
+  const Gateway machine({"machine"});
+  fits("cli.schema.yaml#/gateway", boost::json::serialize(machine.ready));
+  fits("cli.schema.yaml#/serve-check", machine.cli({"gateway", "machine", "--check", "--json"}).out);
+  const std::string keys = machine.home / "keys.json";
+  CHECK(run({binary(), "gateway", "key", "make", keys}).exit == 0);
+  CHECK(run({binary(), "gateway", "key", "rotate", keys}).exit == 0);
+  fits("cli.schema.yaml#/gateway-key-list", run({binary(), "gateway", "key", "list", keys, "--json"}).out);
+  fits("cli.schema.yaml#/gateway-token", run({binary(), "gateway", "token", "--keys", keys, "--id", "abc", "--json"}).out);
 }
 
 TEST_CASE("events: what comes fits its schema in docs/openapi.yaml") {

@@ -72,6 +72,7 @@ void add_stop(CLI::App& app, Action& chosen);
 void add_watch(CLI::App& app, Action& chosen);
 void add_logs(CLI::App& app, Action& chosen);
 void add_ca(CLI::App& app, Action& chosen);
+void add_gateway(CLI::App& app, Action& chosen);
 void add_service(CLI::App& app, Action& chosen);
 void add_completion(CLI::App& app, Action& chosen);
 void add_package_files(CLI::App& app, Action& chosen);

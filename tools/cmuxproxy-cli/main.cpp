@@ -89,6 +89,7 @@ int run(int argc, char** argv) {
   add_watch(app, chosen);
   add_logs(app, chosen);
   add_ca(app, chosen);
+  add_gateway(app, chosen);
   add_service(app, chosen);
   add_completion(app, chosen);
   add_version(app, chosen);

@@ -1,0 +1,149 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/gateway.hpp"
+#include "app/gateway_parts.hpp"
+#include "base/log.hpp"
+#include "gateway/names_planner.hpp"
+#include "proxy/worker.hpp"
+
+namespace cmux::app {
+namespace {
+
+constexpr std::size_t kMostTable = 16 * 1024 * 1024;  // bytes of a file
+constexpr std::size_t kMostPem = 1024 * 1024;         // ... of keys or certificates
+
+Error named(std::string_view flag, const Error& error) {
+  return make_error(Errc::config, fmt::format("{}: {}", flag, error.detail));
+}
+
+class NamesService final : public Service {
+ public:
+  explicit NamesService(const NamesFlags& flags) : flags_(flags) {}
+
+  // What the flags say, and the files as they are at the start.
+  Result<void> begin() {
+    auto listen = listen_of(flags_.listen, {"0.0.0.0:39380", "[::]:39380"});
+    if (!listen) return listen.error();
+    listen_ = std::move(*listen);
+    for (const std::string& text : flags_.domains) {
+      auto domain = parse_domain(text);
+      if (!domain) return named("--domain", domain.error());
+      rules_.domains.push_back(std::move(*domain));
+    }
+    if (rules_.domains.empty()) return make_error(Errc::config, "--domain: at least one is needed");
+    for (const std::string& text : flags_.trusted_proxies) {
+      auto network = gateway::parse_network(text);
+      if (!network) return named("--trusted-proxy", network.error());
+      rules_.trusted.push_back(*network);
+    }
+    if (flags_.machine_template.empty() && flags_.machines.empty())
+      return make_error(Errc::config, "--machine-template or --machines is needed: where are the machines?");
+    if (flags_.tls_cert.empty() != flags_.tls_key.empty())
+      return make_error(Errc::config, "--tls-cert and --tls-key go together");
+    rules_.tls = !flags_.tls_cert.empty();
+    for (const Part part : kParts)
+      if (auto done = (this->*part)(); !done) return done;
+    return {};
+  }
+
+  std::string_view name() const override { return "gateway names"; }
+  const std::vector<net::Endpoint>& listen() const override { return listen_; }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> all{flags_.machines, flags_.machine_token, flags_.keys, flags_.tls_cert, flags_.tls_key};
+    std::erase(all, std::string());
+    return all;
+  }
+  void prepare(proxy::Options& options) override {
+    options.identity = identity_;
+    options.socks = false;
+    options.make_planner = [rules = snapshot()] { return std::make_unique<gateway::NamesPlanner>(rules); };
+  }
+  void started(Post post) override { post_ = std::move(post); }
+
+  void reread() override {
+    bool good = true;
+    for (const Part part : kParts)
+      if (auto done = (this->*part)(); !done) {
+        good = false;
+        log::error("not changed, the old goes on: {}", done.error().detail);
+      }
+    post_([rules = snapshot(), identity = identity_](proxy::Worker& worker) {
+      static_cast<gateway::NamesPlanner&>(worker.planner()).replace(rules);
+      if (identity && worker.server_tls()) worker.server_tls()->replace(identity);
+    });
+    if (good) log::info("files read again: {} machines in the table", rules_.machines->size());
+  }
+
+ private:
+  // What is read from files. Each changes its part of the rules whole, or not at all.
+  using Part = Result<void> (NamesService::*)();
+  static const Part kParts[4];
+
+  gateway::NamesRulesPtr snapshot() const { return std::make_shared<const gateway::NamesRules>(rules_); }
+
+  Result<void> read_machines() {
+    auto made = std::make_shared<gateway::Machines>();
+    if (!flags_.machine_template.empty())
+      if (auto done = made->set_template(flags_.machine_template); !done) return named("--machine-template", done.error());
+    if (!flags_.port_template.empty())
+      if (auto done = made->set_port_template(flags_.port_template); !done) return named("--port-template", done.error());
+    if (!flags_.machines.empty()) {
+      auto text = read_file("--machines", flags_.machines, kMostTable);
+      if (!text) return text.error();
+      if (auto done = made->read_table(*text); !done) return named(fmt::format("--machines: {}", flags_.machines), done.error());
+    }
+    rules_.machines = std::move(made);
+    return {};
+  }
+
+  Result<void> read_machine_token() {
+    if (flags_.machine_token.empty()) return {};
+    auto token = read_secret("--machine-token", flags_.machine_token);
+    if (!token) return token.error();
+    rules_.machine_token = std::move(*token);
+    return {};
+  }
+
+  Result<void> read_keys() {
+    if (flags_.keys.empty()) return {};
+    auto text = read_file("--keys", flags_.keys, kMostPem);
+    if (!text) return text.error();
+    auto keys = gateway::parse_keys(*text);
+    if (!keys) return named(fmt::format("--keys: {}", flags_.keys), keys.error());
+    rules_.keys = std::move(*keys);
+    return {};
+  }
+
+  Result<void> read_identity() {
+    if (flags_.tls_cert.empty()) return {};
+    auto certificate = read_file("--tls-cert", flags_.tls_cert, kMostPem);
+    if (!certificate) return certificate.error();
+    auto key = read_file("--tls-key", flags_.tls_key, kMostPem);
+    if (!key) return key.error();
+    auto identity = tls::parse_identity(*certificate, *key);
+    if (!identity) return named(fmt::format("--tls-cert: {}", flags_.tls_cert), identity.error());
+    identity_ = std::move(*identity);
+    return {};
+  }
+
+  const NamesFlags flags_;
+  std::vector<net::Endpoint> listen_;
+  gateway::NamesRules rules_;
+  tls::IdentityPtr identity_;
+  Post post_;
+};
+
+const NamesService::Part NamesService::kParts[4] = {&NamesService::read_machines, &NamesService::read_machine_token,
+                                                    &NamesService::read_keys, &NamesService::read_identity};
+
+}  // namespace
+
+Result<std::unique_ptr<Service>> names_service(const NamesFlags& flags) {
+  auto service = std::make_unique<NamesService>(flags);
+  if (auto begun = service->begin(); !begun) return begun.error();
+  return std::unique_ptr<Service>(std::move(service));
+}
+
+}  // namespace cmux::app

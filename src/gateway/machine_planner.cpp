@@ -1,0 +1,142 @@
+#include "gateway/machine_planner.hpp"
+
+#include <fmt/format.h>
+
+#include "gateway/labels.hpp"
+#include "net/resolver.hpp"
+#include "policy/credentials.hpp"
+
+namespace cmux::gateway {
+
+using http::Name;
+using proxy::bad_request;
+
+namespace {
+
+constexpr std::string_view kToken = "X-Cmux-Token";
+constexpr std::string_view kNoHost = "127.0.0.1";  // where processes listen that belong to no workspace in particular
+
+std::string_view trimmed(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// <workspace>-<port>.localhost
+struct Local {
+  std::string workspace;
+  std::uint16_t port = 0;
+};
+std::optional<Local> local_form(std::string_view authority) {
+  const auto host = net::parse_authority(authority);
+  constexpr std::string_view kUnder = ".localhost";
+  if (!host || !host->host.ends_with(kUnder)) return std::nullopt;
+  const std::string_view label = std::string_view(host->host).substr(0, host->host.size() - kUnder.size());
+  const std::size_t dash = label.rfind('-');
+  if (dash == label.npos || dash == 0 || label.find('.') != label.npos) return std::nullopt;
+  const auto port = net::parse_port(label.substr(dash + 1));
+  if (!port) return std::nullopt;
+  return Local{std::string(label.substr(0, dash)), *port};
+}
+
+}  // namespace
+
+// What the fields of a request say, as they came.
+struct MachinePlanner::Wish {
+  std::optional<std::string_view> port, workspace, host, target, proxied;
+};
+
+MachinePlanner::MachinePlanner(MachineRules rules) : rules_(std::move(rules)), everybody_(std::make_shared<proxy::Session>()) {
+  auto context = std::make_shared<policy::Context>();
+  context->id = "machine";
+  everybody_->context = std::move(context);
+}
+
+Result<proxy::SessionPtr> MachinePlanner::admit(proxy::Entrance&, http::Head& request) {
+  bool good = !rules_.token, shown = false;
+  for (const auto field : request.fields) {
+    if (field.known != Name::other || !http::equal_ignoring_case(field.name, kToken)) continue;
+    // More than one must not mean one for us and another for who comes next.
+    if (rules_.token) good = !shown && policy::equal_secrets(field.value, *rules_.token);
+    shown = true;
+  }
+  if (!good) return bad_request(shown ? "X-Cmux-Token is not this machine's" : "this machine asks for X-Cmux-Token", 403);
+  if (shown) request.fields.remove(kToken);
+  request.fields.remove(Name::proxy_authorization);
+  return everybody_;
+}
+
+Result<proxy::PlanPtr> MachinePlanner::plan(proxy::Entrance& entrance, const proxy::Session& session, const http::Head& request) {
+  Wish wish;
+  key_.assign(request.authority);
+  for (const auto field : request.fields) {
+    if (field.known < Name::x_cmux_host_override) continue;
+    std::optional<std::string_view>* slot = nullptr;
+    switch (field.known) {
+      case Name::x_cmux_port_internal: slot = &wish.port; break;
+      case Name::x_cmux_workspace_internal: slot = &wish.workspace; break;
+      case Name::x_cmux_host_override: slot = &wish.host; break;
+      case Name::x_cmux_target_internal: slot = &wish.target; break;
+      case Name::x_cmux_proxied: slot = &wish.proxied; break;
+      default: continue;
+    }
+    if (*slot) return bad_request(fmt::format("{} is there twice", http::text_of(field.known)));
+    *slot = trimmed(field.value);
+    key_ += '\n';  // which no value holds
+    key_ += static_cast<char>(field.known);
+    key_ += **slot;
+  }
+  const bool connect = proxy::is_tunnel(request);
+  if (!connect && entrance.plan && entrance.planned_authority == key_) return entrance.plan;
+  auto plan = made(wish, request);
+  if (!plan || connect) return plan;
+  entrance.plan = *plan;
+  entrance.planned_for = session.context;
+  entrance.planned_authority = key_;
+  return plan;
+}
+
+Result<proxy::PlanPtr> MachinePlanner::made(const Wish& wish, const http::Head& request) const {
+  auto plan = std::make_shared<proxy::Plan>();
+  plan->connect = proxy::Connect::dial;
+  net::Authority& target = plan->target;
+  plan->authority = request.authority;
+  if (wish.target) {
+    if (wish.port || wish.workspace)
+      return bad_request("X-Cmux-Target-Internal and X-Cmux-Port-Internal or X-Cmux-Workspace-Internal exclude each other");
+    auto named = net::parse_authority(*wish.target);
+    if (!named || !named->port) return bad_request("X-Cmux-Target-Internal: expected <host>:<port>");
+    const auto allows = [&](const std::string& glob) { return net::matches_glob(glob, named->host); };
+    if (std::none_of(rules_.allow_hosts.begin(), rules_.allow_hosts.end(), allows))
+      return bad_request(fmt::format("{} is not among the hosts that this machine lets through (--allow-hosts)", named->host),
+                         403);
+    target = std::move(*named);
+    plan->authority = *wish.target;
+  } else {
+    std::optional<Local> local;
+    if (!wish.port) local = local_form(request.authority);
+    if (!wish.port && !local)
+      return bad_request("missing required header: X-Cmux-Port-Internal, or a Host of the form <workspace>-<port>.localhost");
+    target.port = local ? local->port : net::parse_port(*wish.port);
+    if (!target.port) return bad_request("X-Cmux-Port-Internal: expected a number from 1 to 65535");
+    target.host = kNoHost;
+    if (wish.workspace || local) {
+      auto address = workspace_address(wish.workspace ? *wish.workspace : std::string_view(local->workspace));
+      if (!address) return bad_request("X-Cmux-Workspace-Internal: expected a workspace's name");
+      target.host = std::move(*address);
+    }
+  }
+  if (wish.host && !wish.host->empty()) {
+    if (!net::parse_authority(*wish.host)) return bad_request("X-Cmux-Host-Override: expected <host>[:<port>]");
+    plan->authority = *wish.host;
+  }
+  // So that a way that leads back to the public gateway is seen there.
+  if (wish.proxied) plan->headers.push_back({"X-Cmux-Proxied", std::string(*wish.proxied), Name::x_cmux_proxied, false});
+  plan->origin = {false, false, target.host, *target.port};
+  plan->own_host = false;
+  plan->routed = true;
+  return proxy::PlanPtr(std::move(plan));
+}
+
+}  // namespace cmux::gateway

@@ -1,0 +1,73 @@
+// The planner of `gateway names`: on the public side, the first label of the host's name says which machine, and the fields that
+// the machine's own gateway is told are made from it. What the client says in X-Cmux-* fields of its own is not believed, but for
+// the Host that the dev server is to see.
+//
+// Who has access shows a token (token.hpp): as a bearer, as the password of a CONNECT, as a cookie, or once in the URL. It is
+// checked when a connection shows one that it has not shown before, and goes no further than here.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/labels.hpp"
+#include "gateway/machines.hpp"
+#include "gateway/token.hpp"
+#include "proxy/planner.hpp"
+
+namespace cmux::gateway {
+
+// A range of addresses: "10.0.0.0/8", "::1".
+struct Network {
+  net::Endpoint address;
+  unsigned bits = 0;  // of the address, that must be the same
+  bool holds(const net::Endpoint& endpoint) const;
+};
+Result<Network> parse_network(std::string_view text);
+
+// A snapshot of all that the requests are planned by.
+struct NamesRules {
+  std::vector<std::string> domains;  // in lower case
+  std::shared_ptr<const Machines> machines;
+  std::shared_ptr<const std::string> machine_token;  // for the machines' own gateways; null: none
+  std::vector<Network> trusted;                      // proxies in front
+  KeysPtr keys;                                      // null: everybody has access
+  bool tls = false;                                  // it speaks TLS itself: plain requests are sent there
+};
+using NamesRulesPtr = std::shared_ptr<const NamesRules>;
+
+class NamesPlanner final : public proxy::Planner {
+ public:
+  explicit NamesPlanner(NamesRulesPtr rules);
+
+  // For the requests to come, of open connections too.
+  void replace(NamesRulesPtr rules);
+
+  void meet(proxy::Entrance& entrance, const net::Transport& transport) const override;
+  bool answers(const proxy::Entrance& entrance, const http::Head& request) override;
+  Result<proxy::Answer> answer(const proxy::Entrance& entrance, const http::Head& request) override;
+  Result<proxy::SessionPtr> admit(proxy::Entrance& entrance, http::Head& request) override;
+  Result<proxy::PlanPtr> plan(proxy::Entrance& entrance, const proxy::Session& session, const http::Head& request) override;
+  proxy::SessionPtr admit(const std::string&, std::string_view) const override { return nullptr; }
+
+ private:
+  struct NamesPlan;
+  struct Host;
+  Result<Host> host_of(const proxy::Entrance& entrance, const http::Head& request) const;
+  Result<void> find_plan(proxy::Entrance& entrance, const http::Head& request);
+  std::shared_ptr<const NamesPlan> make(const Host& host, const Label& label, const http::Head& request) const;
+  Result<Claims> check(std::string_view token, const Label& label) const;
+  Result<proxy::Answer> answer_token(const Host& host, const http::Head& request) const;
+
+  NamesRulesPtr rules_;
+  proxy::SessionPtr everybody_;  // where no token is asked for
+  unsigned generation_ = 0;      // of rules_: plans of another one are made anew
+
+  // Of the request that is being planned.
+  std::string key_;  // what its plan depends on
+  bool proxied_ = false, https_ = false;
+  std::optional<std::string_view> override_, forwarded_host_;
+  std::shared_ptr<const NamesPlan> planned_;
+};
+
+}  // namespace cmux::gateway
