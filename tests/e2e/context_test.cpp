@@ -27,9 +27,9 @@ void check_worthless(const Proxy& proxy, const Context& context) {
 TEST_CASE("context: expires") {
   Workspace workspace;
   Proxy proxy({}, &workspace);
-  const Context context = proxy.context(kRoute + Strings{"--ttl", "1500ms"}),
-                longer = proxy.context(kRoute + Strings{"--ttl", "1h"});
+  const Context longer = proxy.context(kRoute + Strings{"--ttl", "1h"});
   Client client = proxy.connect();
+  const Context context = proxy.context(kRoute + Strings{"--ttl", "4s"});
   CHECK(client.ask(request_text("GET", kUrl + "/", context)).status == 200);
   Client hanging = tunnel(proxy, context, "localhost:3000");
   hanging.send("GET /hang HTTP/1.1\r\nHost: localhost:3000\r\n\r\n");

@@ -84,7 +84,7 @@ TEST_CASE("limits: a workspace that is being started again is waited for, whatev
 
 TEST_CASE("limits: an upstream has --tls-timeout to shake hands") {
   Upstream upstream;
-  Setup setup({"--tls-timeout", "300ms", "--resolve", fmt::format("*.late.test=127.0.0.1:{}", upstream.port())});
+  Setup setup({"--tls-timeout", "3s", "--resolve", fmt::format("*.late.test=127.0.0.1:{}", upstream.port())});
   const Context late = setup.proxy.context({"--morph-id", "abc", "--scope", "base", "--domain-suffix", "late.test"});
   const Response answer = setup.proxy.get(late, "http://localhost:3000/");
   CHECK(answer.status == 504);
