@@ -21,6 +21,7 @@ struct NamesFlags {
   std::vector<std::string> domains, trusted_proxies;
   std::string machine_template, port_template;
   std::string machines, machine_token, keys, tls_cert, tls_key;  // files; empty: none
+  std::string wake_command, wake_url, wake_token, wake_timeout;  // wake_token: a file
 };
 Result<std::unique_ptr<Service>> names_service(const NamesFlags& flags);
 

@@ -6,13 +6,15 @@
 #include "app/gateway_parts.hpp"
 #include "base/log.hpp"
 #include "gateway/names_planner.hpp"
+#include "gateway/waker.hpp"
 #include "proxy/worker.hpp"
 
 namespace cmux::app {
 namespace {
 
 constexpr std::size_t kMostTable = 16 * 1024 * 1024;  // bytes of a file
-constexpr std::size_t kMostPem = 1024 * 1024;         // ... of keys or certificates
+constexpr milliseconds kLongestWake{3'600'000};
+constexpr std::size_t kMostPem = 1024 * 1024;  // ... of keys or certificates
 
 Error named(std::string_view flag, const Error& error) {
   return make_error(Errc::config, fmt::format("{}: {}", flag, error.detail));
@@ -43,6 +45,7 @@ class NamesService final : public Service {
     if (flags_.tls_cert.empty() != flags_.tls_key.empty())
       return make_error(Errc::config, "--tls-cert and --tls-key go together");
     rules_.tls = !flags_.tls_cert.empty();
+    if (auto wake = read_wake(); !wake) return wake;
     for (const Part part : kParts)
       if (auto done = (this->*part)(); !done) return done;
     return {};
@@ -58,9 +61,25 @@ class NamesService final : public Service {
   void prepare(proxy::Options& options) override {
     options.identity = identity_;
     options.socks = false;
-    options.make_planner = [rules = snapshot()] { return std::make_unique<gateway::NamesPlanner>(rules); };
+    gateway::NamesPlanner::Wake wake;
+    if (wake_.any()) wake = [this](const std::string& machine, const upstream::Origin& origin) { waker_->ask(machine, origin); };
+    options.make_planner = [rules = snapshot(), wake] { return std::make_unique<gateway::NamesPlanner>(rules, wake); };
+    pool_ = options.pool, resolve_ = options.resolve;
+    if (waker_) waker_->apply(pool_, resolve_);
   }
-  void started(Post post) override { post_ = std::move(post); }
+  void started(Post post) override {
+    post_ = std::move(post);
+    const auto told = [this](const std::string& machine, const std::string& failed) {
+      post_([machine, failed](proxy::Worker& worker) {
+        static_cast<gateway::NamesPlanner&>(worker.planner()).woken(machine, failed);
+      });
+    };
+    if (wake_.any()) waker_ = std::make_unique<gateway::Waker>(wake_, pool_, resolve_, told);
+  }
+  Task<void> close() override {
+    if (waker_) co_await waker_->close();
+    waker_.reset();
+  }
 
   void reread() override {
     bool good = true;
@@ -116,6 +135,26 @@ class NamesService final : public Service {
     return {};
   }
 
+  Result<void> read_wake() {
+    wake_.command = flags_.wake_command;
+    wake_.url_template = flags_.wake_url;
+    if (!flags_.wake_url.empty())
+      if (auto checked = gateway::check_wake_url(flags_.wake_url); !checked) return named("--wake-url", checked.error());
+    if (!flags_.wake_token.empty()) {
+      if (flags_.wake_url.empty()) return make_error(Errc::config, "--wake-token is for --wake-url");
+      auto token = read_secret("--wake-token", flags_.wake_token);
+      if (!token) return token.error();
+      wake_.token = std::move(*token);
+    }
+    if (flags_.wake_timeout.empty()) return {};
+    if (!wake_.any()) return make_error(Errc::config, "--wake-timeout is for --wake-command and --wake-url");
+    const auto timeout = parse_duration(flags_.wake_timeout);
+    if (!timeout || timeout->count() < 1'000 || *timeout > kLongestWake)
+      return make_error(Errc::config, "--wake-timeout: expected a time from 1s to 1h");
+    wake_.timeout = *timeout;
+    return {};
+  }
+
   Result<void> read_identity() {
     if (flags_.tls_cert.empty()) return {};
     auto certificate = read_file("--tls-cert", flags_.tls_cert, kMostPem);
@@ -132,6 +171,10 @@ class NamesService final : public Service {
   std::vector<net::Endpoint> listen_;
   gateway::NamesRules rules_;
   tls::IdentityPtr identity_;
+  gateway::WakeRules wake_;
+  upstream::PoolOptions pool_;  // the waker's, too
+  std::vector<net::Override> resolve_;
+  std::unique_ptr<gateway::Waker> waker_;
   Post post_;
 };
 

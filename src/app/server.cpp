@@ -51,6 +51,7 @@ class Server final : public admin::Instance {
     Signals signals{SIGINT, SIGTERM, SIGHUP};
     if (auto started = start(); !started) {
       log::error("{}", started.error().detail);
+      end();
       return 1;
     }
     announce(print_ready);
@@ -65,7 +66,7 @@ class Server final : public admin::Instance {
     late.after(kAbortTime / 2);
     loop_.run(scope_.join());
     late.cancel();
-    if (workers_.stop(kAbortTime)) return 0;
+    if (end()) return 0;
     // A look-up or a connection attempt hangs in the system, and the thread with it. Nothing is lost by leaving.
     log::debug("leaving while a connection attempt is under way");
     file_.reset();
@@ -204,6 +205,13 @@ class Server final : public admin::Instance {
     return {};
   }
 
+  // False: a worker hangs.
+  bool end() {
+    if (!workers_.stop(kAbortTime)) return false;
+    if (service_) loop_.run(service_->close());
+    return true;
+  }
+
   // Without it everything works but TLS towards clients: no reason not to start.
   void open_authority() {
     const auto directory = state_directory([](const char* name) -> const char* { return std::getenv(name); });
@@ -312,9 +320,9 @@ class Server final : public admin::Instance {
     options_.push_back(proxy_options(settings_));
     proxy::Options& options = options_.back();
     options.authority = authority_.get();
-    if (service_) service_->prepare(options);
     options.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
     options.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
+    if (service_) service_->prepare(options);
     reports_.set_access_log(settings_.access_log);
     observe();
     if (source_.path && settings_.watch_config && !file_watch_)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/settings.hpp"
+#include "base/task.hpp"
 
 namespace cmux::proxy {
 class Planner;
@@ -32,6 +33,8 @@ class Service {
   // The workers run from now on, and before they accept anything. Post: has the work done on each one's thread.
   using Post = std::function<void(std::function<void(proxy::Worker&)>)>;
   virtual void started(Post post) = 0;
+  // The workers have ended: ends what it has under way on the main thread.
+  virtual Task<void> close() { co_return; }
   // Called when one of the files has changed, and on SIGHUP: reads them all. What is bad is logged, and the old goes on.
   virtual std::vector<std::string> files() const = 0;
   virtual void reread() = 0;

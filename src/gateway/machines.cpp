@@ -11,16 +11,6 @@ namespace {
 
 Error refused(std::string why) { return make_error(Errc::config, std::move(why)); }
 
-std::string filled(std::string_view text, std::string_view id, std::uint16_t port) {
-  std::string out;
-  while (!text.empty()) {
-    if (text.starts_with("{id}")) out += id, text.remove_prefix(4);
-    else if (text.starts_with("{port}")) out += fmt::format("{}", port), text.remove_prefix(6);
-    else out += text.front(), text.remove_prefix(1);
-  }
-  return out;
-}
-
 Result<void> check_template(std::string_view text, bool wants_port) {
   if (text.find("{id}") == text.npos) return refused("expected {id} in it");
   if (wants_port != (text.find("{port}") != text.npos))
@@ -30,6 +20,16 @@ Result<void> check_template(std::string_view text, bool wants_port) {
 }
 
 }  // namespace
+
+std::string filled(std::string_view text, std::string_view id, std::uint16_t port) {
+  std::string out;
+  while (!text.empty()) {
+    if (text.starts_with("{id}")) out += id, text.remove_prefix(4);
+    else if (text.starts_with("{port}")) out += fmt::format("{}", port), text.remove_prefix(6);
+    else out += text.front(), text.remove_prefix(1);
+  }
+  return out;
+}
 
 Result<Machine> parse_machine(std::string_view url) {
   Machine out;
@@ -87,7 +87,7 @@ Result<void> Machines::read_table(std::string_view text) {
 std::optional<Machine> Machines::find(const std::string& id) const {
   if (const auto found = table_.find(id); found != table_.end()) return found->second;
   if (template_.empty()) return std::nullopt;
-  auto machine = parse_machine(filled(template_, id, 0));
+  auto machine = parse_machine(filled(template_, id));
   return machine ? std::optional(std::move(*machine)) : std::nullopt;  // an id that makes the name too long
 }
 

@@ -18,6 +18,9 @@ struct Machine {
 };
 Result<Machine> parse_machine(std::string_view url);
 
+// A template with its {id} and {port} filled in.
+std::string filled(std::string_view url_template, std::string_view id, std::uint16_t port = 0);
+
 class Machines {
  public:
   // `url_template` holds {id}, and may hold {port}; empty: none. Errors (Errc::config) say what is wrong with it.

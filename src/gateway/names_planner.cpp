@@ -1,12 +1,8 @@
 #include "gateway/names_planner.hpp"
 
-#include <netinet/in.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cstring>
 
 #include "gateway/presented.hpp"
 #include "policy/credentials.hpp"
@@ -58,37 +54,8 @@ bool is_page(const http::Head& request) { return request.method == "GET" || requ
 
 }  // namespace
 
-bool Network::holds(const net::Endpoint& endpoint) const {
-  const auto bytes = [](const net::Endpoint& at) -> std::string_view {
-    if (at.storage.ss_family == AF_INET)
-      return {reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in&>(at.storage).sin_addr), 4};
-    if (at.storage.ss_family == AF_INET6)
-      return {reinterpret_cast<const char*>(&reinterpret_cast<const sockaddr_in6&>(at.storage).sin6_addr), 16};
-    return {};
-  };
-  const std::string_view own = bytes(address), other = bytes(endpoint);
-  if (own.size() != other.size() || own.empty()) return false;
-  const std::size_t whole = bits / 8;
-  if (own.substr(0, whole) != other.substr(0, whole)) return false;
-  const unsigned left = bits % 8;
-  return left == 0 || (static_cast<unsigned char>(own[whole]) ^ static_cast<unsigned char>(other[whole])) >> (8 - left) == 0;
-}
-
-Result<Network> parse_network(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  const auto address = net::Endpoint::from_ip(text.substr(0, slash), 0);
-  if (!address) return make_error(Errc::config, fmt::format("expected an address or a range such as 10.0.0.0/8, not '{}'", text));
-  const unsigned most = address->storage.ss_family == AF_INET ? 32 : 128;
-  Network out{*address, most};
-  if (slash == text.npos) return out;
-  const std::string_view digits = text.substr(slash + 1);
-  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), out.bits);
-  if (digits.empty() || read.ec != std::errc() || read.ptr != digits.data() + digits.size() || out.bits > most)
-    return make_error(Errc::config, fmt::format("expected at most {} bits behind the '/', not '{}'", most, digits));
-  return out;
-}
-
-NamesPlanner::NamesPlanner(NamesRulesPtr rules) : rules_(std::move(rules)), everybody_(std::make_shared<proxy::Session>()) {
+NamesPlanner::NamesPlanner(NamesRulesPtr rules, Wake wake)
+    : rules_(std::move(rules)), wake_(std::move(wake)), everybody_(std::make_shared<proxy::Session>()) {
   auto context = std::make_shared<policy::Context>();
   context->id = "names";
   everybody_->context = std::move(context);
@@ -279,6 +246,64 @@ Result<proxy::PlanPtr> NamesPlanner::plan(proxy::Entrance&, const proxy::Session
   if (!planned_->known)
     return Error{Errc::busy, Side::upstream, false, 0, fmt::format("no machine {} is known here", planned_->label.machine)};
   return proxy::PlanPtr(planned_);
+}
+
+// --- machines that sleep -------------------------------------------------------------------------------------------------------
+
+// A request that waits for its machine.
+struct NamesPlanner::Waiter : Link {
+  explicit Waiter(proxy::Patience& of) : patience(of) {}
+  proxy::Patience& patience;
+  bool told = false;
+  std::string failed;
+};
+
+// What is not there may be asleep. What speaks is not: bad TLS and bad answers are not mended by waiting.
+bool NamesPlanner::mends(const proxy::Plan&, const Error& error) const {
+  if (!wake_ || error.side != Side::upstream) return false;
+  switch (error.code) {
+    case Errc::refused:
+    case Errc::unreachable:
+    case Errc::connect_timeout:
+    case Errc::dns:
+    case Errc::dns_timeout: return true;
+    default: return false;
+  }
+}
+
+Task<Result<void>> NamesPlanner::mend(proxy::PlanPtr plan, proxy::Patience& patience) {
+  const std::string machine = static_cast<const NamesPlan&>(*plan).label.machine;
+  const auto refused = [&](std::string why) { return Error{Errc::busy, Side::upstream, false, 0, std::move(why)}; };
+  Waiter waiter(patience);
+  {
+    Waiters& waiters = asleep_[machine];
+    if (waiters.count >= kMostWaiting)
+      co_return refused(fmt::format("{} requests wait for machine {} already", waiters.count, machine));
+    waiter.link_before(waiters.list);
+    if (++waiters.count == 1) wake_(machine, plan->origin);
+  }
+  co_await patience.over;
+  if (!waiter.told) {  // the client has left, and whoever comes next asks anew where nobody else waits
+    const auto waiters = asleep_.find(machine);
+    waiter.unlink();
+    if (--waiters->second.count == 0) asleep_.erase(waiters);
+    co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
+  }
+  if (!waiter.failed.empty()) co_return refused(fmt::format("machine {} sleeps: {}", machine, waiter.failed));
+  co_return Result<void>{};
+}
+
+void NamesPlanner::woken(const std::string& machine, const std::string& failed) {
+  const auto waiters = asleep_.find(machine);
+  if (waiters == asleep_.end()) return;
+  for (Link& list = waiters->second.list; list.next() != &list;) {
+    Waiter& waiter = static_cast<Waiter&>(*list.next());
+    waiter.unlink();
+    waiter.told = true;
+    waiter.failed = failed;
+    waiter.patience.over.set();
+  }
+  asleep_.erase(waiters);
 }
 
 }  // namespace cmux::gateway

@@ -6,24 +6,20 @@
 // checked when a connection shows one that it has not shown before, and goes no further than here.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/list.hpp"
 #include "gateway/labels.hpp"
 #include "gateway/machines.hpp"
+#include "gateway/network.hpp"
 #include "gateway/token.hpp"
 #include "proxy/planner.hpp"
 
 namespace cmux::gateway {
-
-// A range of addresses: "10.0.0.0/8", "::1".
-struct Network {
-  net::Endpoint address;
-  unsigned bits = 0;  // of the address, that must be the same
-  bool holds(const net::Endpoint& endpoint) const;
-};
-Result<Network> parse_network(std::string_view text);
 
 // A snapshot of all that the requests are planned by.
 struct NamesRules {
@@ -38,21 +34,34 @@ using NamesRulesPtr = std::shared_ptr<const NamesRules>;
 
 class NamesPlanner final : public proxy::Planner {
  public:
-  explicit NamesPlanner(NamesRulesPtr rules);
+  // `wake`: has a machine woken, where it should be, and woken() told how that went. Null: nobody can.
+  using Wake = std::function<void(const std::string& machine, const upstream::Origin& origin)>;
+  explicit NamesPlanner(NamesRulesPtr rules, Wake wake = {});
 
   // For the requests to come, of open connections too.
   void replace(NamesRulesPtr rules);
+  // Ends the waits for a machine. `failed`: why it cannot be reached; empty: it can.
+  void woken(const std::string& machine, const std::string& failed);
+
+  static constexpr std::size_t kMostWaiting = 1'000;  // requests for a machine, a worker
 
   void meet(proxy::Entrance& entrance, const net::Transport& transport) const override;
   bool answers(const proxy::Entrance& entrance, const http::Head& request) override;
   Result<proxy::Answer> answer(const proxy::Entrance& entrance, const http::Head& request) override;
   Result<proxy::SessionPtr> admit(proxy::Entrance& entrance, http::Head& request) override;
   Result<proxy::PlanPtr> plan(proxy::Entrance& entrance, const proxy::Session& session, const http::Head& request) override;
+  bool mends(const proxy::Plan& plan, const Error& error) const override;
+  Task<Result<void>> mend(proxy::PlanPtr plan, proxy::Patience& patience) override;
   proxy::SessionPtr admit(const std::string&, std::string_view) const override { return nullptr; }
 
  private:
   struct NamesPlan;
   struct Host;
+  struct Waiter;
+  struct Waiters {
+    Link list;
+    std::size_t count = 0;
+  };
   Result<Host> host_of(const proxy::Entrance& entrance, const http::Head& request) const;
   Result<void> find_plan(proxy::Entrance& entrance, const http::Head& request);
   std::shared_ptr<const NamesPlan> make(const Host& host, const Label& label, const http::Head& request) const;
@@ -60,8 +69,10 @@ class NamesPlanner final : public proxy::Planner {
   Result<proxy::Answer> answer_token(const Host& host, const http::Head& request) const;
 
   NamesRulesPtr rules_;
-  proxy::SessionPtr everybody_;  // where no token is asked for
-  unsigned generation_ = 0;      // of rules_: plans of another one are made anew
+  const Wake wake_;
+  std::map<std::string, Waiters> asleep_;  // by machine
+  proxy::SessionPtr everybody_;            // where no token is asked for
+  unsigned generation_ = 0;                // of rules_: plans of another one are made anew
 
   // Of the request that is being planned.
   std::string key_;  // what its plan depends on

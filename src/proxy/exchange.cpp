@@ -167,7 +167,7 @@ void Exchange::prepare_request() {
 }
 
 Task<void> Exchange::forward() {
-  bool prepared = false, looked = false;
+  bool prepared = false, looked = false, mended = false;
   upstream::Wanted wanted;
   wanted.upgrade = request_->is_upgrade();
   // What cannot be sent twice must not meet a connection that is closing, as far as that can be known.
@@ -203,7 +203,13 @@ Task<void> Exchange::forward() {
       if (found) continue;
     }
     if (!lease) {
-      co_await fail(lease.error());
+      Error error = lease.error();
+      if (!std::exchange(mended, true) && worker_.planner().mends(*plan_, error)) {
+        auto again = co_await mend();
+        if (again) continue;
+        error = again.error();
+      }
+      co_await fail(std::move(error));
       co_return;
     }
     if (!std::exchange(prepared, true)) prepare_request();
@@ -225,6 +231,16 @@ Task<void> Exchange::forward() {
     co_await fail(error);
     co_return;
   }
+}
+
+Task<Result<void>> Exchange::mend() {
+  Patience patience;
+  upstream_ = &patience;
+  downstream_.cancel_on_abort(&patience);
+  auto mended = co_await worker_.planner().mend(plan_, patience);
+  downstream_.cancel_on_abort(nullptr);
+  upstream_ = nullptr;
+  co_return mended;
 }
 
 Task<void> Exchange::fail(Error error) {

@@ -37,6 +37,7 @@ class Exchange final : public Active {
   Task<bool> find_descriptor();
   Task<void> relay_tunnel(http::Stream& upstream);
   Task<void> forward();
+  Task<Result<void>> mend();
   Task<Result<void>> attempt(upstream::Lease& lease);
   Task<void> upload(http::Stream& upstream);
   Task<Result<void>> send_body(http::Stream& upstream);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/event.hpp"
 #include "http/stream.hpp"
 #include "proxy/plan.hpp"
 
@@ -36,6 +37,16 @@ struct Entrance {
   PlanPtr plan;
 };
 
+// An exchange's wait for its planner. The exchange's client, or whoever ends it, may give it up.
+struct Patience final : http::Abortable {
+  Event over;
+  bool given_up = false;
+  void reset(Errc) noexcept override {
+    given_up = true;
+    over.set();
+  }
+};
+
 // What is answered here, and asked of nobody else.
 struct Answer {
   std::uint16_t status = 200;
@@ -62,9 +73,16 @@ class Planner {
   // Where it goes, by the session's context of this moment. Asked again when the request has waited and that has changed.
   virtual Result<PlanPtr> plan(Entrance& entrance, const Session& session, const http::Head& request) = 0;
 
+  // There is no connection to where the plan leads. Can that be mended? Then: waits until it was, and the connection is to be tried
+  // once more, or the error that the client is told.
+  virtual bool mends(const Plan&, const Error&) const { return false; }
+  virtual Task<Result<void>> mend(PlanPtr plan, Patience& patience);
+
   // A SOCKS client's login (RFC 1929). Null: not good.
   virtual SessionPtr admit(const std::string& username, std::string_view password) const = 0;
 };
+
+inline Task<Result<void>> Planner::mend(PlanPtr, Patience&) { co_return Result<void>{}; }
 
 // A CONNECT, and not one that stands for an upgrade.
 inline bool is_tunnel(const http::Head& request) { return request.is_connect() && !request.is_upgrade(); }

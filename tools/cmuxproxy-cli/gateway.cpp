@@ -95,13 +95,19 @@ void add_names(CLI::App& group, Action& chosen) {
   add_list("--trusted-proxy", flags.trusted_proxies, "IP[/BITS]",
            "who is believed in X-Forwarded-Host and X-Forwarded-Proto (repeatable)");
   add_text("--keys", flags.keys, "FILE", "keys of access tokens (gateway key make); without it everybody has access");
+  add_text("--wake-command", flags.wake_command, "COMMAND",
+           "what the shell runs, once, when a machine is not there, with its id in $CMUX_MACHINE; its requests wait meanwhile");
+  add_text("--wake-url", flags.wake_url, "URL", "what gets a POST then; holds {id}");
+  add_text("--wake-token", flags.wake_token, "FILE", "the bearer token that the URL asks for");
+  add_text("--wake-timeout", flags.wake_timeout, "TIME", "how long a machine may take to wake (default 60s)");
   add_common_flags(*command, options->common);
   command->footer(
       "Names: cmux-<id>-[<workspace>-]<port>, <workspace>-<port>-<id> and port-<port>-<id> under a domain. All files are read\n"
       "again when they change. Its instance is called names.\n\nExamples:\n"
       "  cmuxproxy gateway names --domain preview.example.com --machines machines.toml \\\n"
       "    --tls-cert fullchain.pem --tls-key privkey.pem --keys keys.json --listen 0.0.0.0:443\n"
-      "  cmuxproxy gateway names --domain cmux.example --machine-template 'https://port-39379-morphvm-{id}.http.cloud.morph.so'");
+      "  cmuxproxy gateway names --domain cmux.example --machine-template 'https://port-39379-morphvm-{id}.http.cloud.morph.so'\n"
+      "  cmuxproxy gateway names --domain cmux.example --machines machines.toml --wake-command 'wakeup \"$CMUX_MACHINE\"'");
   command->callback(
       [options, &chosen] { chosen = [options] { return run_service(options->common, app::names_service(options->flags)); }; });
 }

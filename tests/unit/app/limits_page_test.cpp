@@ -55,7 +55,7 @@ std::string shown(std::uint64_t value, Unit unit) {
 
 std::vector<Bound> all_bounds() {
   std::vector<Bound> out = kTrafficBounds;
-  out.insert(out.end(), kInstanceBounds.begin(), kInstanceBounds.end());
+  for (const auto& more : {kInstanceBounds, kGatewayBounds}) out.insert(out.end(), more.begin(), more.end());
   return out;
 }
 

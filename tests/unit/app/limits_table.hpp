@@ -16,5 +16,5 @@ struct Bound {
   std::vector<std::string> tests;
 };
 
-extern const std::vector<Bound> kTrafficBounds, kInstanceBounds;  // by who meets them
+extern const std::vector<Bound> kTrafficBounds, kInstanceBounds, kGatewayBounds;  // by who meets them
 extern const std::set<std::string> kNoBounds;  // what is called like a limit and is none that anybody meets from outside

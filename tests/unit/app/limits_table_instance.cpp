@@ -206,37 +206,6 @@ const std::vector<Bound> kInstanceBounds{
      Unit::count,
      "400, naming the field",
      {"route: hosts are bounded in number"}},
-    {"machines in a gateway's table",
-     "gateway/machines.hpp: kMostMachines",
-     Unit::count,
-     "the start fails, or the old table goes on",
-     {"gateway machines: a table holds so many, and no more"}},
-    {"... as a file",
-     "app/gateway_names.cpp: kMostTable",
-     Unit::bytes,
-     "the same",
-     {"gateway names: files that are too large are not read to their end"}},
-    {"a gateway's keys",
-     "gateway/token.hpp: kMostKeys",
-     Unit::count,
-     "the start fails, or the old ones go on",
-     {"gateway keys: a set holds so many, and no more"}},
-    {"their file, and those of a certificate",
-     "app/gateway_names.cpp: kMostPem",
-     Unit::bytes,
-     "the same",
-     {"gateway names: files that are too large are not read to their end"}},
-    {"a machine's secret",
-     "app/gateway_parts.cpp: kMost",
-     Unit::bytes,
-     "the same",
-     {"gateway machine: with --token requests must carry it; a new one is taken from the file, a bad one is not"}},
-    {"an access token",
-     "gateway/token.hpp: kLongestToken",
-     Unit::bytes,
-     "401",
-     {"gateway token: truncated, changed, padded, long and shapeless ones are refused",
-      "gateway access: bad tokens let nobody in"}},
     {"ports to try", "--port-attempts", {}, "the start fails", {"when all ports are taken the error says how many were tried"}},
 };
 
@@ -245,11 +214,12 @@ const std::set<std::string> kNoBounds{
     "admin/context_request.cpp: kLongestTtl",
     "app/setting_values.cpp: kLongestTime",
     "app/settings_table.cpp: kMostPid",
-    "base/loop.cpp: kMostSkipped",     // turns of the loop
-    "policy/hosts.cpp: kLongestHost",  // a name in DNS
-    "socks/messages.hpp: kLongest",    // what the protocol's own fields add up to
-    "gateway/token.cpp: kMost",        // a time
-    "net/address.cpp: kLongestLabel",  // DNS, as the next
+    "base/loop.cpp: kMostSkipped",          // turns of the loop
+    "policy/hosts.cpp: kLongestHost",       // a name in DNS
+    "socks/messages.hpp: kLongest",         // what the protocol's own fields add up to
+    "gateway/token.cpp: kMost",             // a time
+    "app/gateway_names.cpp: kLongestWake",  // what a value may be
+    "net/address.cpp: kLongestLabel",       // DNS, as the next
     "net/address.cpp: kLongestName",
     "net/socket.cpp: kMost",  // read ahead on systems without epoll
     "net/transport.hpp: kMaxPieces",

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
-#include "gateway/names_planner.hpp"
+#include "gateway/network.hpp"
 #include "gateway/presented.hpp"
 #include "policy/credentials.hpp"
 
