@@ -1,0 +1,56 @@
+// Two exchanges side by side: what differs between their lines, fields and bodies.
+import { decode, isTextual } from './bytes.js';
+import { diffFields, diffLines, folded } from './diff.js';
+import { duration, plural, size, visible, visibleLine } from './format.js';
+import { parseJson } from './json_tree.js';
+import { html, useMemo } from './ui.js';
+
+/** A body as lines that can be compared: JSON one member a line. */
+function linesOf({ bytes }, type) {
+  if (!isTextual(bytes, type)) return null;
+  const { text } = decode(bytes, type);
+  // Only what parses as it stands: large numbers would come out as others.
+  const value = /^\s*[[{]/.test(text) && !/\d{16}/.test(text) ? parseJson(text) : undefined;
+  return value === undefined ? text : JSON.stringify(value, null, 2);
+}
+
+const equal = (a, b) => a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+function Bodies({ a, b, types }) {
+  const lines = useMemo(() => {
+    if (equal(a.bytes, b.bytes)) return [];
+    const texts = [linesOf(a, types[0]), linesOf(b, types[1])];
+    return texts.includes(null) ? null : folded(diffLines(...texts));
+  }, [a, b]);
+  if (lines === null) return html`<p class="note">They differ, and are no text: ${size(a.bytes.length)} and ${size(b.bytes.length)}.</p>`;
+  if (lines.length === 0) return html`<p class="note">${a.bytes.length ? 'The same.' : 'Neither has one.'}</p>`;
+  return html`<div class="diff" role="list">${lines.slice(0, 3000).map(({ mark, text, count }, i) => html`<div key=${i} role="listitem" class=${{ '-': 'removed', '+': 'added', ' ': 'same', '…': 'fold' }[mark]}>
+    <span class="sign">${mark}</span><span>${mark === '…' ? plural(count, 'line') + ' the same' : html`<bdi>${visible(text)}</bdi>`}</span></div>`)}</div>`;
+}
+
+function Rows({ rows }) {
+  const differing = rows.filter(({ a, b }) => a !== b);
+  if (differing.length === 0) return html`<p class="note">The same${rows.length ? `, ${rows.length} of them` : ''}.</p>`;
+  const cell = (value, mark) => html`<td class=${value === null ? 'absent' : mark}>${value === null ? '–' : html`<bdi>${visible(value)}</bdi>`}</td>`;
+  return html`<table class="pairs two"><tbody>${differing.map(({ name, a, b }) => html`<tr key=${name}><th scope="row"><bdi>${visibleLine(name)}</bdi></th>${cell(a, 'removed')}${cell(b, 'added')}</tr>`)}</tbody></table>
+    ${rows.length > differing.length ? html`<p class="note">${rows.length - differing.length} more are the same.</p>` : null}`;
+}
+
+const kMembers = [['Method', 'method'], ['URL', 'url'], ['Status', 'status'], ['Context', 'context'], ['Went to', 'destination'], ['From client', 'downstream'], ['To workspace', 'upstream'], ['Error', 'error']];
+const written = (value) => (value === null || value === undefined ? null : String(value));
+
+export function Comparison({ a, b, bodies, close }) {
+  const members = kMembers.map(([name, key]) => ({ name, a: written(a[key]), b: written(b[key]) }));
+  members.push({ name: 'Total', a: duration(a.timing?.total), b: duration(b.timing?.total) });
+  const fields = (side) => diffFields(a[side].received?.fields, b[side].received?.fields);
+  return html`<div class="comparison">
+    <header class="title"><h2>${visibleLine(a.id)} <span class="soft">and</span> ${visibleLine(b.id)}</h2><button type="button" class="quiet close" aria-label="Close" onClick=${close}>✕</button></header>
+    <div class="panel" tabindex="0">
+      <section><h3>Exchange</h3><${Rows} rows=${members} /></section>
+      <section><h3>Request fields</h3><${Rows} rows=${fields('request')} /></section>
+      <section><h3>Request body</h3><${Bodies} a=${bodies[0]} b=${bodies[2]} types=${[a.request.body.type, b.request.body.type]} /></section>
+      <section><h3>Response fields</h3><${Rows} rows=${fields('response')} /></section>
+      <section><h3>Response body</h3><${Bodies} a=${bodies[1]} b=${bodies[3]} types=${[a.response.body.type, b.response.body.type]} /></section>
+    </div>
+  </div>`;
+}

@@ -1,0 +1,161 @@
+// Exchanges: the rows of one source, in the order of their beginning; and View: which of them the filter lets through, in the order
+// that was asked for. 50,000 rows are a usual size: what must look at all of them works in slices, between which the browser may paint.
+import { effect, signal } from './vendor/signals-core.js';
+import { Row } from './row.js';
+
+export class Exchanges {
+  rows = [];
+  version = signal(0);   // grows with each change, once a batch
+  revised = new Set();   // rows changed since the view looked
+  #byId = new Map();
+
+  get(id) {
+    return this.#byId.get(id) ?? null;
+  }
+
+  /** New ones and news of known ones. */
+  put(summaries) {
+    for (const summary of summaries) {
+      let row = this.#byId.get(summary.id);
+      if (row) {
+        row.update(summary);
+      } else {
+        row = new Row(summary);
+        this.#byId.set(summary.id, row);
+        // They come in order, but for those of several workers within one batch.
+        let at = this.rows.length;
+        while (at > 0 && this.rows[at - 1].summary.seq > summary.seq) --at;
+        if (at === this.rows.length) this.rows.push(row);
+        else this.rows.splice(at, 0, row);
+      }
+      this.revised.add(row);
+    }
+    if (summaries.length > 0) ++this.version.value;
+  }
+
+  /** What is older than `first` is gone at the server. */
+  forgetBefore(first) {
+    let gone = 0;
+    while (gone < this.rows.length && this.rows[gone].summary.seq < first) this.#byId.delete(this.rows[gone++].id);
+    if (gone === 0) return;
+    this.rows.splice(0, gone);
+    ++this.version.value;
+  }
+
+  clear() {
+    this.rows = [];
+    this.#byId.clear();
+    this.revised.clear();
+    ++this.version.value;
+  }
+
+  /** Before the oldest exchange that is still open, or after all: where a stream goes on that was lost. */
+  get resumeAfter() {
+    const open = this.rows.find((row) => row.summary.state === 'open');
+    if (open) return open.summary.seq - 1;
+    return this.rows.at(-1)?.summary.seq ?? 0;
+  }
+}
+
+export const kSortings = {
+  time: (row) => row.time,
+  method: (row) => row.summary.method ?? '',
+  status: (row) => row.summary.status ?? 0,
+  url: (row) => row.summary.url ?? '',
+  context: (row) => row.summary.context ?? '',
+  type: (row) => row.summary.type ?? '',
+  size: (row) => row.bytes,
+  duration: (row) => row.total ?? -1,
+};
+
+const kSlice = 2000;        // rows that are looked at before the clock is
+const kLongestSlice = 8;    // milliseconds
+const kSortPause = 300;     // between two sortings of a list that grows
+
+const breathe = () => new Promise((done) => setTimeout(done));
+
+export class View {
+  shown = signal([]);        // rows; a new array with every change
+  removedAbove = 0;          // how many have gone from the top, in all, so that who scrolls can stay with what is seen
+  busy = signal(false);
+  #exchanges;
+  #filter = { empty: true, test: () => true };
+  #sorting = { key: 'time', descending: false };
+  #job = 0;
+  #timer = null;
+  #sortedAt = 0;
+
+  constructor(exchanges) {
+    this.#exchanges = exchanges;
+    this.stop = effect(() => {
+      this.#exchanges.version.value;
+      this.#follow();
+    });
+  }
+
+  /** `filter` is what `parse` answers. */
+  async setFilter(filter) {
+    this.#filter = filter;
+    const job = ++this.#job;
+    this.busy.value = true;
+    const rows = this.#exchanges.rows.slice();
+    let since = performance.now();
+    for (let at = 0; at < rows.length; ++at) {
+      rows[at].fits = filter.test(rows[at]);
+      if (at % kSlice === kSlice - 1 && performance.now() - since > kLongestSlice) {
+        await breathe();
+        if (job !== this.#job) return;  // another filter came
+        since = performance.now();
+      }
+    }
+    this.busy.value = false;
+    this.#publish();
+  }
+
+  setSorting(key, descending) {
+    this.#sorting = { key, descending };
+    this.#publish();
+  }
+
+  #follow() {
+    for (const row of this.#exchanges.revised) row.fits = this.#filter.test(row);
+    this.#exchanges.revised.clear();
+    if (this.busy.peek()) return;
+    const wait = this.#isPlain ? 0 : this.#sortedAt + kSortPause - performance.now();
+    if (wait <= 0) return this.#publish(true);
+    this.#timer ??= setTimeout(() => this.#publish(true), wait);
+  }
+
+  get #isPlain() {
+    return this.#sorting.key === 'time' && !this.#sorting.descending;
+  }
+
+  /** `followed`: the rows have changed, and not what is asked of them. */
+  #publish(followed = false) {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const before = this.shown.peek();
+    let rows = this.#exchanges.rows;
+    rows = this.#filter.empty ? rows.slice() : rows.filter((row) => row.fits);
+    if (!this.#isPlain) this.#sort(rows);
+    else if (followed && before.length > 0 && rows[0] !== before[0]) {
+      const gone = before.indexOf(rows[0]);  // what was first has gone from the top
+      this.removedAbove += gone < 0 ? before.length : gone;
+    }
+    this.shown.value = rows;
+  }
+
+  #sort(rows) {
+    const { key, descending } = this.#sorting;
+    if (key === 'time') {
+      rows.reverse();
+    } else {
+      const read = kSortings[key];
+      const sign = descending ? -1 : 1;
+      const keyed = rows.map((row) => ({ row, key: read(row) }));
+      keyed.sort((a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0));
+      keyed.forEach(({ row }, i) => (rows[i] = row));
+    }
+    this.#sortedAt = performance.now();
+  }
+}

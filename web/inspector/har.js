@@ -1,0 +1,177 @@
+// HAR 1.2 files, of this program or another's, as the exchanges that the page shows. Everything in them is a stranger's: each member is
+// taken for what it should be or left out.
+import { fromBase64, toBase64 } from './bytes.js';
+
+const kMostFields = 2000;
+const kMessage = { 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' };
+
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const object = (value) => (isObject(value) ? value : {});
+const text = (value) => (typeof value === 'string' ? value : null);
+const number = (value) => (typeof value === 'number' && Number.isFinite(value) ? value : null);
+const positive = (value) => (number(value) !== null && value >= 0 ? value : null);
+const list = (value) => (Array.isArray(value) ? value : []);
+
+/** The entries of a HAR file's text; throws an Error whose message is for people. */
+export function entriesOf(content) {
+  let har;
+  try {
+    har = JSON.parse(content.charCodeAt(0) === 0xfeff ? content.slice(1) : content);
+  } catch (error) {
+    throw new Error(`it is no HAR file: not JSON (${error.message.slice(0, 120)})`);
+  }
+  if (!isObject(har) || !isObject(har.log)) throw new Error('it is no HAR file: JSON, but without "log"');
+  if (!Array.isArray(har.log.entries)) throw new Error('it is no HAR file: "log" has no "entries"');
+  return har.log.entries;
+}
+
+/** Microseconds, as the server counts them: the phases' durations, and firstByte and total from the beginning. */
+function timingOf(entry) {
+  const timings = object(entry.timings);
+  const us = (value) => Math.round((positive(value) ?? 0) * 1000);
+  const tls = us(timings.ssl);
+  // `connect` holds `ssl` in a HAR.
+  const connect = Math.max(0, us(timings.connect) - tls);
+  const dns = us(timings.dns);
+  const firstByte = us(timings.blocked) + dns + connect + tls + us(timings.send) + us(timings.wait);
+  return { dns, connect, tls, firstByte, total: us(entry.time) || firstByte + us(timings.receive) };
+}
+
+function protocolOf(version) {
+  const name = (text(version) ?? '').toLowerCase();
+  if (name === 'h2' || name.startsWith('http/2')) return 'h2';
+  if (name === 'h3' || name.startsWith('http/3')) return 'h3';
+  return name || null;
+}
+
+const kTexts = ['context', 'method', 'url', 'destination', 'type', 'downstream', 'upstream', 'error', 'detail', 'advice', 'replayOf'];
+const kNumbers = ['status', 'sent', 'received', 'messages', 'retries'];
+const kFlags = ['tunnel', 'websocket', 'reused'];
+
+/** What this program put into its own file besides what the standard has. */
+function ownSummary(own) {
+  const out = { at: text(own.at), state: ['open', 'done', 'failed'].includes(own.state) ? own.state : 'done' };
+  for (const key of kTexts) out[key] = text(own[key]);
+  for (const key of kNumbers) out[key] = positive(own[key]);
+  for (const key of kFlags) out[key] = own[key] === true;
+  const timing = object(own.timing);
+  out.timing = {};
+  for (const key of ['dns', 'connect', 'tls', 'firstByte', 'total']) out.timing[key] = positive(timing[key]);
+  return out;
+}
+
+/** The summary of the entry of that number. */
+export function summaryOf(entry, index) {
+  if (!isObject(entry) || !isObject(entry.request) || !isObject(entry.response)) throw new Error('an entry without request or response');
+  const own = isObject(entry._cmuxproxy) ? entry._cmuxproxy : null;
+  const identity = { id: text(own?.id) ?? `h-${index + 1}`, seq: index + 1 };
+  if (own) return { ...ownSummary(own), ...identity };
+  const { request, response } = entry;
+  const content = object(response.content);
+  const messages = list(entry._webSocketMessages);
+  const status = positive(response.status) ?? 0;
+  const error = text(response._error) || null;
+  return {
+    ...identity,
+    at: text(entry.startedDateTime),
+    state: status === 0 || error ? 'failed' : 'done',
+    context: null,
+    method: text(request.method),
+    url: text(request.url),
+    destination: text(entry.serverIPAddress) || null,
+    status,
+    type: (text(content.mimeType) ?? '').split(';')[0].trim().toLowerCase() || null,
+    sent: positive(request.bodySize) ?? text(object(request.postData).text)?.length ?? 0,
+    received: positive(content.size) ?? positive(response.bodySize) ?? 0,
+    downstream: protocolOf(request.httpVersion),
+    upstream: protocolOf(response.httpVersion),
+    tunnel: request.method === 'CONNECT',
+    websocket: entry._resourceType === 'websocket' || messages.length > 0,
+    messages: messages.length,
+    reused: false,
+    retries: 0,
+    error,
+    detail: null,
+    advice: null,
+    timing: timingOf(entry),
+    replayOf: null,
+  };
+}
+
+const isMark = (mark) => ['added', 'changed', 'removed'].includes(mark);
+const fieldsOf = (fields) =>
+  list(fields)
+    .slice(0, kMostFields)
+    .filter((field) => isObject(field) && text(field.name) !== null)
+    .map(({ name, value }) => [name, text(value) ?? '', null]);
+
+function ownHead(head) {
+  if (!isObject(head)) return null;
+  const fields = list(head.fields)
+    .slice(0, kMostFields)
+    .filter((field) => Array.isArray(field) && text(field[0]) !== null && text(field[1]) !== null)
+    .map(([name, value, mark]) => [name, value, isMark(mark) ? mark : null]);
+  return { protocol: text(head.protocol), line: text(head.line) ?? '', fields };
+}
+
+function bodyOf(content, encoding, type, size) {
+  let bytes = new Uint8Array();
+  try {
+    bytes = encoding === 'base64' ? fromBase64(content) : new TextEncoder().encode(content ?? '');
+  } catch {
+    // What is called base64 and is not: as it stands.
+    bytes = new TextEncoder().encode(content ?? '');
+  }
+  const whole = positive(size) ?? bytes.length;
+  return { size: whole, kept: bytes.length, complete: bytes.length >= whole, type: text(type), encoding: null, data: toBase64(bytes) };
+}
+
+/** The details of an entry, as the server's `/v1/exchanges/{id}` has them. */
+export function detailsOf(entry, index) {
+  const summary = summaryOf(entry, index);
+  const own = object(entry._cmuxproxy);
+  const { request, response } = entry;
+  const post = object(request.postData);
+  const content = object(response.content);
+  const posted = text(post.text) ?? list(post.params).map((pair) => {
+    const { name, value } = object(pair);
+    return `${encodeURIComponent(text(name) ?? '')}=${encodeURIComponent(text(value) ?? '')}`;
+  }).join('&');
+  const line = `${summary.method ?? ''} ${summary.url ?? ''}`;
+  const statusLine = `${summary.status} ${text(response.statusText) ?? ''}`.trim();
+  return {
+    ...summary,
+    why: text(own.why),
+    revealed: false,
+    request: {
+      received: ownHead(object(own.request).received) ?? { protocol: summary.downstream, line, fields: fieldsOf(request.headers) },
+      sent: ownHead(object(own.request).sent),
+      body: bodyOf(posted, post._encoding, post.mimeType, positive(request.bodySize) || null),
+    },
+    response: {
+      received: ownHead(object(own.response).received) ??
+        (summary.status ? { protocol: summary.upstream, line: statusLine, fields: fieldsOf(response.headers) } : null),
+      sent: ownHead(object(own.response).sent),
+      body: bodyOf(text(content.text), content.encoding, content.mimeType, content.size),
+    },
+  };
+}
+
+/** The WebSocket messages of an entry. */
+export function messagesOf(entry) {
+  return list(entry._webSocketMessages).filter(isObject).map((message, i) => {
+    const opcode = number(message.opcode) ?? 1;
+    const { data, kept } = bodyOf(text(message.data), opcode === 1 ? null : 'base64');
+    const time = number(message.time);
+    return {
+      n: i + 1,
+      at: time === null || Math.abs(time) > 8.6e12 ? null : new Date(time * 1000).toISOString(),
+      from: message.type === 'send' ? 'client' : 'server',
+      kind: kMessage[opcode] ?? 'binary',
+      size: kept,
+      kept,
+      data,
+      note: null,
+    };
+  });
+}
