@@ -3,11 +3,11 @@ import { html, useRef, useState } from './ui.js';
 
 const kWidth = 600, kHeight = 120;
 
-/** The least round number of 1, 2, 5 by powers of ten that is no less. */
+/** The least round number that is no less. */
 export function roundUp(value) {
   if (!(value > 0)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return power * [1, 2, 5, 10].find((factor) => factor * power >= value * 0.999999);
+  return power * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((factor) => factor * power >= value * 0.999999);
 }
 
 /** The path of a line: pieces between gaps. A lone point becomes a short stroke, or it would not be seen. */

@@ -74,6 +74,40 @@ const kSortPause = 300;     // between two sortings of a list that grows
 
 const breathe = () => new Promise((done) => setTimeout(done));
 
+/** A stable sort that breathes: runs are sorted, and merged by twos. */
+async function sortInSlices(items, compare) {
+  let since = performance.now();
+  const breather = async () => {
+    if (performance.now() - since < kLongestSlice) return;
+    await breathe();
+    since = performance.now();
+  };
+  let runs = [];
+  for (let at = 0; at < items.length; at += kSlice) {
+    runs.push(items.slice(at, at + kSlice).sort(compare));
+    await breather();
+  }
+  while (runs.length > 1) {
+    const next = [];
+    for (let i = 0; i < runs.length; i += 2) next.push(runs[i + 1] ? await merge(runs[i], runs[i + 1], compare, breather) : runs[i]);
+    runs = next;
+  }
+  return runs[0] ?? [];
+}
+
+async function merge(a, b, compare, breather) {
+  const out = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    out.push(compare(a[i], b[j]) <= 0 ? a[i++] : b[j++]);
+    if (out.length % kSlice === 0) await breather();
+  }
+  while (i < a.length) out.push(a[i++]);
+  while (j < b.length) out.push(b[j++]);
+  return out;
+}
+
 export class View {
   shown = signal([]);        // rows; a new array with every change
   removedAbove = 0;          // how many have gone from the top, in all, so that who scrolls can stay with what is seen
@@ -84,6 +118,7 @@ export class View {
   #job = 0;
   #timer = null;
   #sortedAt = 0;
+  #turn = null;
 
   constructor(exchanges) {
     this.#exchanges = exchanges;
@@ -121,9 +156,14 @@ export class View {
     for (const row of this.#exchanges.revised) row.fits = this.#filter.test(row);
     this.#exchanges.revised.clear();
     if (this.busy.peek()) return;
-    const wait = this.#isPlain ? 0 : this.#sortedAt + kSortPause - performance.now();
-    if (wait <= 0) return this.#publish(true);
-    this.#timer ??= setTimeout(() => this.#publish(true), wait);
+    if (this.#isPlain) return this.#publish(true);
+    // What is sorted otherwise is sorted anew, but not for ever.
+    const later = () => {
+      this.#timer = null;
+      if (this.#turn) this.#timer = setTimeout(later, kSortPause);
+      else this.#publish(true);
+    };
+    this.#timer ??= setTimeout(later, Math.max(0, this.#sortedAt + kSortPause - performance.now()));
   }
 
   get #isPlain() {
@@ -133,29 +173,28 @@ export class View {
   /** `followed`: the rows have changed, and not what is asked of them. */
   #publish(followed = false) {
     clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#timer = this.#turn = null;
     const before = this.shown.peek();
     let rows = this.#exchanges.rows;
     rows = this.#filter.empty ? rows.slice() : rows.filter((row) => row.fits);
-    if (!this.#isPlain) this.#sort(rows);
-    else if (followed && before.length > 0 && rows[0] !== before[0]) {
+    if (!this.#isPlain) return this.#publishSorted(rows);
+    if (followed && before.length > 0 && rows[0] !== before[0]) {
       const gone = before.indexOf(rows[0]);  // what was first has gone from the top
       this.removedAbove += gone < 0 ? before.length : gone;
     }
     this.shown.value = rows;
   }
 
-  #sort(rows) {
+  async #publishSorted(rows) {
     const { key, descending } = this.#sorting;
-    if (key === 'time') {
-      rows.reverse();
-    } else {
-      const read = kSortings[key];
-      const sign = descending ? -1 : 1;
-      const keyed = rows.map((row) => ({ row, key: read(row) }));
-      keyed.sort((a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0));
-      keyed.forEach(({ row }, i) => (rows[i] = row));
-    }
+    const turn = (this.#turn = {});
+    const read = kSortings[key];
+    const sign = descending ? -1 : 1;
+    const keyed = rows.map((row) => ({ row, key: read(row) }));
+    const sorted = await sortInSlices(keyed, (a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0));
+    if (turn !== this.#turn) return;  // sorted otherwise since
+    this.#turn = null;
     this.#sortedAt = performance.now();
+    this.shown.value = sorted.map(({ row }) => row);
   }
 }

@@ -49,7 +49,7 @@ const has = (read) => (value) => (row) => read(row).toLowerCase().includes(value
 
 /** Each key: what it is for, examples, and from a value the test of a row, or null where the value says nothing. */
 export const kKeys = {
-  method: { hint: 'its method', examples: ['GET', 'POST'], test: (value) => (row) => (row.summary.method ?? '').toLowerCase() === value },
+  method: { hint: 'its method: GET, POST', examples: ['GET', 'POST'], test: (value) => (row) => (row.summary.method ?? '').toLowerCase() === value },
   status: {
     hint: 'a number, 5xx, 400-499, >=400',
     examples: ['200', '3xx', '4xx', '5xx', '>=400'],
@@ -59,29 +59,29 @@ export const kKeys = {
     },
   },
   type: {
-    hint: 'the media type of the answer, or a part of it',
+    hint: 'the media type of the answer, or a part of it: json, html, js, image',
     examples: ['json', 'html', 'js', 'css', 'image', 'font', 'event-stream'],
     test: (value) => has((row) => (row.summary.type ?? '') + (row.summary.websocket ? ' websocket' : ''))(kTypes[value] ?? value),
   },
-  ctx: { hint: 'the context', examples: [], test: has((row) => row.summary.context ?? '') },
+  ctx: { hint: 'the id of its context, or a part of it', examples: [], test: has((row) => row.summary.context ?? '') },
   url: { hint: 'a part of the URL', examples: ['/api'], test: has((row) => row.summary.url ?? '') },
-  host: { hint: 'a part of the host and port', examples: ['localhost:3000'], test: has((row) => row.host) },
-  path: { hint: 'how the path begins', examples: ['/api/'], test: (value) => (row) => row.path.toLowerCase().startsWith(value) },
+  host: { hint: 'a part of host and port: localhost:3000', examples: ['localhost:3000'], test: has((row) => row.host) },
+  path: { hint: 'how its path begins: /api/', examples: ['/api/'], test: (value) => (row) => row.path.toLowerCase().startsWith(value) },
   to: { hint: 'a part of where it went', examples: [], test: has((row) => row.summary.destination ?? '') },
   protocol: {
-    hint: 'of either side',
+    hint: 'of either side: h2, http/1.1, socks5, tcp',
     examples: ['h2', 'http/1.1', 'socks5', 'tcp'],
     test: (value) => (row) => row.summary.downstream === value || row.summary.upstream === value,
   },
   error: { hint: 'a part of the error and its text', examples: [], test: has((row) => `${row.summary.error ?? ''} ${row.summary.detail ?? ''}`) },
-  larger: { hint: 'bodies of both ways together: 10k, 2m', examples: ['10k', '1m'], test: bounded(bytesOf, (row, bound) => row.bytes > bound) },
-  smaller: { hint: 'than that', examples: ['1k'], test: bounded(bytesOf, (row, bound) => row.bytes < bound) },
-  slower: { hint: 'than 200ms, 2s', examples: ['200ms', '1s'], test: bounded(microsecondsOf, (row, bound) => row.total > bound) },
-  faster: { hint: 'than that', examples: ['50ms'], test: bounded(microsecondsOf, (row, bound) => row.total !== null && row.total < bound) },
-  since: { hint: 'began later: 5m ago, 14:30', examples: ['1m', '10m', '1h'], test: bounded(momentOf, (row, bound) => row.time >= bound) },
+  larger: { hint: 'than 10k, 2m: bodies of both ways together', examples: ['10k', '1m'], test: bounded(bytesOf, (row, bound) => row.bytes > bound) },
+  smaller: { hint: 'than 1k', examples: ['1k'], test: bounded(bytesOf, (row, bound) => row.bytes < bound) },
+  slower: { hint: 'than 200ms, 2s, in all', examples: ['200ms', '1s'], test: bounded(microsecondsOf, (row, bound) => row.total > bound) },
+  faster: { hint: 'than 50ms', examples: ['50ms'], test: bounded(microsecondsOf, (row, bound) => row.total !== null && row.total < bound) },
+  since: { hint: 'began later than 5m ago, than 14:30', examples: ['1m', '10m', '1h'], test: bounded(momentOf, (row, bound) => row.time >= bound) },
   until: { hint: 'began earlier', examples: ['1m', '10m'], test: bounded(momentOf, (row, bound) => row.time <= bound) },
-  is: { hint: 'what it is', examples: Object.keys(kStates), test: (value) => kStates[value]?.[1] ?? null },
-  id: { hint: 'its own', examples: [], test: (value) => (row) => row.id.toLowerCase() === value },
+  is: { hint: 'open, failed, websocket and more: see below', examples: Object.keys(kStates), test: (value) => kStates[value]?.[1] ?? null },
+  id: { hint: 'its own: x-1f', examples: [], test: (value) => (row) => row.id.toLowerCase() === value },
 };
 const kAliases = { context: 'ctx', destination: 'to', before: 'until', after: 'since' };
 

@@ -1,6 +1,7 @@
 // The bar above: which page, the capture, HAR files; and the line below with the figures.
 import { backToLive, clear, exportShown, openHar, setCapture } from './actions.js';
 import { count, plural, size, visibleLine } from './format.js';
+import { outcome } from './row.js';
 import { page, source, view } from './state.js';
 import { Choice, classes, html, useRef } from './ui.js';
 
@@ -48,7 +49,7 @@ export function Footer() {
   const from = source.value;
   const shown = view.value.shown.value;
   const all = from.exchanges.rows.length;
-  const failed = shown.reduce((sum, row) => sum + (row.failed ? 1 : 0), 0);
+  const failed = shown.reduce((sum, row) => sum + (outcome(row.summary) === 'failed' ? 1 : 0), 0);
   const bytes = shown.reduce((sum, row) => sum + row.bytes, 0);
   const { used, limit } = from.capture.value?.memory ?? {};
   return html`<footer class="figures">

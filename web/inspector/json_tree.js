@@ -21,7 +21,7 @@ export function parseJson(text) {
 }
 
 const kPart = 100;   // members that are shown at once
-const kOpenDepth = 2;
+const kOpenDepth = 3;
 const kLongestString = 2000;
 
 function Leaf({ value }) {

@@ -55,7 +55,7 @@ function cells(row) {
     <div role="gridcell" class="c-context" title=${visibleLine(summary.context)}>${name ? html`<span class=${`dot hue-${hueOf(summary.context)}`}></span>${name}` : '–'}</div>
     <div role="gridcell" class="c-type" title=${visibleLine(summary.type)}>${kindText || '–'}</div>
     <div role="gridcell" class="c-size">${size(row.bytes)}</div>
-    <div role="gridcell" class="c-duration">${row.total === null || summary.state === 'open' ? '' : duration(row.total)}<span class="bar" aria-hidden="true" style=${{ width: row.total === null ? '0' : widthOf(row.total) }}></span></div>`;
+    <div role="gridcell" class="c-duration">${summary.state !== 'open' && row.total ? html`${duration(row.total)}<span class="bar" aria-hidden="true" style=${{ width: widthOf(row.total) }}></span>` : null}</div>`;
 }
 
 const kSlow = 1e6;  // microseconds

@@ -1,7 +1,6 @@
 // The inspector's page. It begins here: the session first, then what the instance holds, then what happens.
 import { compare, copyAs, editAndReplay, live, move, openHar, replay, select } from './actions.js';
 import { ApiError, askJson, openSession } from './api.js';
-import { Contexts } from './contexts.js';
 import { Details } from './details.js';
 import { FilterBar } from './filter_bar.js';
 import { Banner, Footer, Header } from './header.js';
@@ -92,7 +91,7 @@ function Notice() {
   return html`<div class="notices" role="status" aria-live="polite">${shown ? html`<p class=${classes('notice', shown.bad && 'bad')}>${shown.text}</p>` : null}</div>`;
 }
 
-const kPages = { traffic: Traffic, contexts: Contexts, plots: later(() => import('./plots.js').then((module) => module.Plots)) };
+const kPages = { traffic: Traffic, contexts: later(() => import('./contexts.js').then((module) => module.Contexts)), plots: later(() => import('./plots.js').then((module) => module.Plots)) };
 
 function App() {
   return html`<${Header} /><${Banner} /><${kPages[page.value]} /><${Dialog} /><${Notice} />`;

@@ -2,7 +2,7 @@
 // says which row is meant by aria-activedescendant.
 import { classes, html, useEffect, useLayoutEffect, useRef, useState } from './ui.js';
 
-const kMargin = 8;  // rows beyond what is seen, each way
+const kMargin = 5;  // rows beyond what is seen, each way
 
 export function VirtualRows({ items, name, label, height, head, cells, rowClass, activeIndex, onActivate, onOpen, onKeyDown, removedAbove = 0, empty }) {
   const box = useRef(null);
@@ -11,6 +11,7 @@ export function VirtualRows({ items, name, label, height, head, cells, rowClass,
   const [frame, setFrame] = useState({ first: 0, count: 60, atEnd: true });
 
   const measure = () => {
+    if (!box.current) return;  // an observer may speak after the end
     const { scrollTop, clientHeight, scrollHeight } = box.current;
     const first = Math.max(0, Math.floor(scrollTop / height) - kMargin);
     const count = Math.ceil(clientHeight / height) + 2 * kMargin;
