@@ -56,9 +56,11 @@ inspected('the list lives: what begins, what changes, what goes, and what came w
   await page.row('404').waitFor();
   assert.equal(await page.rows().count(), 4);
 
-  fake.exchanges.push(exchange(5, { url: 'http://localhost:3000/meanwhile' }));
+  fake.addQuietly(exchange(5, { url: 'http://localhost:3000/meanwhile' }));
+  fake.addQuietly(exchange(2, { url: 'http://localhost:3000/changed-meanwhile' }));
   fake.cut();
   await page.row('/meanwhile').waitFor();
+  await page.row('/changed-meanwhile').waitFor();
   fake.say('dropped', { first: 4 });
   await page.shows(2);
   fake.say('lost', { count: 7 });
@@ -343,6 +345,9 @@ inspected('capture is set, and all is forgotten', { count: 5 }, async (page, fak
   await page.getByRole('group', { name: 'Capture' }).getByRole('button', { name: 'Heads' }).click();
   await page.locator('.capture [aria-pressed=true]', { hasText: 'Heads' }).waitFor();
   assert.equal(fake.capture.mode, 'heads');
+  await page.reload();
+  await page.shows(5);
+  assert.ok(fake.modes.includes('auto'), 'what the page has set holds while it is there');
   await page.getByRole('button', { name: 'Clear', exact: true }).click();
   await page.getByText('Nothing has come through yet').waitFor();
 });

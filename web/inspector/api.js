@@ -16,7 +16,7 @@ async function refuse(response) {
 }
 
 /** A request to the API; answers the response, or throws an ApiError: status 0 where none came. */
-export async function ask(path, { method = 'GET', body, limit = kLimit } = {}) {
+export async function ask(path, { method = 'GET', body, limit = kLimit, keepalive = false } = {}) {
   let response;
   try {
     response = await fetch(path, {
@@ -24,6 +24,7 @@ export async function ask(path, { method = 'GET', body, limit = kLimit } = {}) {
       credentials: 'same-origin',
       redirect: 'error',
       cache: 'no-store',
+      keepalive,
       signal: AbortSignal.timeout(limit),
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
     });

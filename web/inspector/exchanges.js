@@ -22,24 +22,35 @@ export class Exchanges {
       } else {
         row = new Row(summary);
         this.#byId.set(summary.id, row);
-        // They come in order, but for those of several workers within one batch.
-        let at = this.rows.length;
-        while (at > 0 && this.rows[at - 1].summary.seq > summary.seq) --at;
-        if (at === this.rows.length) this.rows.push(row);
-        else this.rows.splice(at, 0, row);
+        const last = this.rows.at(-1);
+        if (!last || last.summary.seq < summary.seq) this.rows.push(row);
+        else this.rows.splice(this.#placeOf(summary.seq), 0, row);  // they come by their latest change, which is mostly the same order
       }
       this.revised.add(row);
     }
     if (summaries.length > 0) ++this.version.value;
   }
 
-  /** What is older than `first` is gone at the server. */
+  /** What is older than `first`, and over, is gone at the server. */
   forgetBefore(first) {
-    let gone = 0;
-    while (gone < this.rows.length && this.rows[gone].summary.seq < first) this.#byId.delete(this.rows[gone++].id);
-    if (gone === 0) return;
-    this.rows.splice(0, gone);
+    const older = this.rows.slice(0, this.#placeOf(first));
+    const kept = older.filter((row) => row.summary.state === 'open');
+    if (kept.length === older.length) return;
+    for (const row of older) if (row.summary.state !== 'open') this.#byId.delete(row.id);
+    this.rows.splice(0, older.length, ...kept);
     ++this.version.value;
+  }
+
+  /** The first place whose exchange did not begin before number `seq`. */
+  #placeOf(seq) {
+    let low = 0;
+    let high = this.rows.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.rows[middle].summary.seq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   clear() {
@@ -47,13 +58,6 @@ export class Exchanges {
     this.#byId.clear();
     this.revised.clear();
     ++this.version.value;
-  }
-
-  /** Before the oldest exchange that is still open, or after all: where a stream goes on that was lost. */
-  get resumeAfter() {
-    const open = this.rows.find((row) => row.summary.state === 'open');
-    if (open) return open.summary.seq - 1;
-    return this.rows.at(-1)?.summary.seq ?? 0;
   }
 }
 

@@ -1,6 +1,6 @@
 // HAR 1.2 files, of this program or another's, as the exchanges that the page shows. Everything in them is a stranger's: each member is
 // taken for what it should be or left out.
-import { fromBase64, toBase64 } from './bytes.js';
+import { essence, fromBase64, toBase64 } from './bytes.js';
 
 const kMostFields = 2000;
 const kMessage = { 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' };
@@ -44,11 +44,11 @@ function protocolOf(version) {
   return name || null;
 }
 
-const kTexts = ['context', 'method', 'url', 'destination', 'type', 'downstream', 'upstream', 'error', 'detail', 'advice', 'replayOf'];
+/** What this program puts into its own files besides what the standard has: all that there is of a summary. */
+const kTexts = ['context', 'method', 'url', 'destination', 'parent', 'type', 'downstream', 'upstream', 'error', 'detail', 'advice', 'replayOf'];
 const kNumbers = ['status', 'sent', 'received', 'messages', 'retries'];
 const kFlags = ['tunnel', 'websocket', 'reused'];
 
-/** What this program put into its own file besides what the standard has. */
 function ownSummary(own) {
   const out = { at: text(own.at), state: ['open', 'done', 'failed'].includes(own.state) ? own.state : 'done' };
   for (const key of kTexts) out[key] = text(own[key]);
@@ -79,16 +79,17 @@ export function summaryOf(entry, index) {
     method: text(request.method),
     url: text(request.url),
     destination: text(entry.serverIPAddress) || null,
+    parent: null,
     status,
-    type: (text(content.mimeType) ?? '').split(';')[0].trim().toLowerCase() || null,
+    type: essence(text(content.mimeType)) || null,
     sent: positive(request.bodySize) ?? text(object(request.postData).text)?.length ?? 0,
-    received: positive(content.size) ?? positive(response.bodySize) ?? 0,
+    received: positive(response.bodySize) || positive(content.size) || 0,
     downstream: protocolOf(request.httpVersion),
     upstream: protocolOf(response.httpVersion),
     tunnel: request.method === 'CONNECT',
     websocket: entry._resourceType === 'websocket' || messages.length > 0,
     messages: messages.length,
-    reused: false,
+    reused: object(entry.timings).connect === -1,
     retries: 0,
     error,
     detail: null,

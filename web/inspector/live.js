@@ -19,7 +19,7 @@ export class LiveSource {
   state = signal('connecting');  // connecting, live, lost, stranger (the session is over)
   capture = signal(null);
   lost = signal(0);              // how many were never told, since the instance was faster than this page
-  #stream = null;
+  #after = 0;  // the number of the latest change that is surely known
   #waiting = [];
   #timer = null;
   #pause = kFirstPause;
@@ -28,10 +28,10 @@ export class LiveSource {
   async start() {
     for (;;) {
       try {
-        const after = await this.#load();
+        await this.#load();
         this.state.value = 'live';
         this.#pause = kFirstPause;
-        await this.#follow(after);
+        await this.#follow();
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 401 || error.status === 403) {
@@ -46,28 +46,27 @@ export class LiveSource {
   }
 
   async #load() {
-    let after = this.exchanges.resumeAfter;
     for (;;) {
-      const answer = await askJson(`/v1/exchanges?after=${after}&limit=${kPage}`);
+      const answer = await askJson(`/v1/exchanges?after=${this.#after}&limit=${kPage}`);
       this.capture.value = answer.capture;
       // Another instance counts from the beginning.
-      if (answer.next < after) {
+      const another = answer.next < this.#after;
+      this.#after = another ? 0 : answer.next;
+      if (another) {
         this.exchanges.clear();
-        after = 0;
         continue;
       }
-      this.exchanges.forgetBefore(answer.first);
       this.exchanges.put(answer.exchanges);
-      after = answer.next;
-      if (answer.exchanges.length < kPage) return after;
+      this.exchanges.forgetBefore(answer.first);
+      if (answer.exchanges.length < kPage) return;
       await new Promise((done) => setTimeout(done));
     }
   }
 
   /** Until the stream is lost. Events are kept as text and read in slices, since a busy proxy sends thousands in one piece. */
-  #follow(after) {
+  #follow() {
     return new Promise((done) => {
-      const stream = (this.#stream = new EventSource(`/v1/exchanges/stream?after=${after}`));
+      const stream = new EventSource(`/v1/exchanges/stream?after=${this.#after}`);
       const later = (kind) => (event) => {
         this.#waiting.push([kind, event.data]);
         this.#timer ??= setTimeout(() => this.#flush(), kFlush);
@@ -129,10 +128,10 @@ export class LiveSource {
     }
   }
 
+  /** Holds while the page is there: afterwards the instance does again as it was told at its start. */
   async setCapture(mode) {
-    const response = await ask('/v1/capture', { method: 'PUT', body: { mode } });
-    const answer = await response.json().catch(() => null);
-    this.capture.value = answer ?? { ...this.capture.value, mode };
+    this.capture.value = await askJson('/v1/capture', { method: 'PUT', body: { mode } });
+    addEventListener('pagehide', () => ask('/v1/capture', { method: 'PUT', body: { mode: 'auto' }, keepalive: true }).catch(() => {}), { once: true });
   }
   async clear() {
     await ask('/v1/exchanges', { method: 'DELETE' });

@@ -14,7 +14,9 @@ const kPhases = [['dns', 'DNS'], ['connect', 'Connect'], ['tls', 'TLS'], ['first
 const rate = (value) => `${value < 10 ? Number(value.toFixed(1)) : Math.round(value).toLocaleString('en-US')}/s`;
 const whole = (value) => Math.round(value).toLocaleString('en-US');
 const sum = (values) => (values ?? []).reduce((total, value) => total + (value ?? 0), 0);
-const perSecond = (values, step) => (values ?? []).map((value) => (value === null ? null : value / step));
+const kSteps = 360;     // of the last hour; an instance that is younger has fewer
+const padded = (values) => (values ? [...Array(Math.max(0, kSteps - values.length)).fill(null), ...values] : []);
+const perSecond = (values, step) => padded(values).map((value) => (value === null ? null : value / step));
 
 /** The largest few of an object of lists, as lines of a chart. */
 function largest(object, listOf, name = (key) => key) {
@@ -55,15 +57,15 @@ export function Plots() {
   if (!series) return html`<main class="sheet plots" aria-label="Plots"><p class="note">${error ?? ''}</p></main>`;
   const { step, byPhase, byContext, errors } = series;
   const when = { step, end: typeof series.end === 'number' ? series.end * 1000 : Date.parse(series.end) };
-  const contextLines = (key) => largest(byContext, (one) => (key === 'requests' ? perSecond(one.requests, step) : one[key]), contextName);
+  const contextLines = (key) => largest(byContext, (one) => (key === 'requests' ? perSecond(one.requests, step) : padded(one[key])), contextName);
   return html`<main class="sheet plots" aria-label="Plots">
     ${error ? html`<p class="note warn">${error}</p>` : null}
     <${Chart} title="Requests" write=${rate} ...${when} lines=${[{ name: 'all', values: perSecond(series.requests, step), tone: 0 }]} />
-    <${Chart} title="Latency" write=${duration} ...${when} lines=${kPercentiles.map(([key, name], i) => ({ name, values: series[key] ?? [], tone: i }))} />
+    <${Chart} title="Latency" write=${duration} ...${when} lines=${kPercentiles.map(([key, name], i) => ({ name, values: padded(series[key]), tone: i }))} />
     <${Chart} title="Errors by cause" write=${rate} ...${when} lines=${largest(errors, (values) => perSecond(values, step))} />
-    <${Chart} title="Open connections" write=${whole} ...${when} lines=${[{ name: 'open', values: series.open ?? [], tone: 0 }]} />
+    <${Chart} title="Open connections" write=${whole} ...${when} lines=${[{ name: 'open', values: padded(series.open), tone: 0 }]} />
     <div class="chart-choice"><h2>By phase and by context</h2><${Choice} label="Percentile" value=${percentile} onChoose=${setPercentile} options=${kPercentiles.filter(([key]) => key !== 'p90')} /></div>
-    <${Chart} title=${`Phases, ${percentile}`} write=${duration} ...${when} lines=${kPhases.map(([key, name], i) => ({ name, values: byPhase?.[key]?.[percentile] ?? [], tone: i })).filter(({ values }) => sum(values) > 0)} />
+    <${Chart} title=${`Phases, ${percentile}`} write=${duration} ...${when} lines=${kPhases.map(([key, name], i) => ({ name, values: padded(byPhase?.[key]?.[percentile]), tone: i })).filter(({ values }) => sum(values) > 0)} />
     <${Chart} title=${`Latency by context, ${percentile}`} write=${duration} ...${when} lines=${contextLines(percentile)} />
     <${Chart} title="Requests by context" write=${rate} ...${when} lines=${contextLines('requests')} />
   </main>`;

@@ -38,6 +38,7 @@ export function exchange(seq, change = {}) {
     method,
     url: `http://localhost:3000${path}`,
     destination: 'https://cmux-alpha-base-3000.cmux.app:443',
+    parent: null,
     status,
     type,
     sent: method === 'POST' ? 14 : 0,
@@ -100,33 +101,46 @@ const kContext = (n, label, usage) => ({
  */
 export async function startFake({ count = 0, gone = false } = {}) {
   const exchanges = Array.from({ length: count }, (_, i) => exchange(i + 1));
+  const changes = new Map(exchanges.map(({ id }, i) => [id, i + 1]));  // of each exchange, the number of its latest change
+  const changeOf = ({ id }) => changes.get(id) ?? 0;
+  let latest = count;
   const messages = new Map();
   const streams = new Set();
-  const fake = { exchanges, messages, asked: [], gone, capture: { mode: 'bodies', memory: { used: 21_000_000, limit: 64_000_000 }, bodyLimit: 1_000_000, exchanges: count }, replays: [] };
+  const fake = { exchanges, messages, asked: [], gone, capture: { mode: 'bodies', memory: { used: 21_000_000, limit: 64_000_000 }, bodyLimit: 1_000_000, exchanges: count }, replays: [], modes: [] };
   const find = (id) => exchanges.findLast((one) => one.id === id);
 
   const say = (event, data) => {
     for (const stream of streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   };
   fake.say = say;
+  /** New ones, and changes of those that there are. */
   fake.add = (...all) => {
     for (const one of all) {
-      const at = exchanges.findIndex(({ id }) => id === one.id);
-      if (at < 0) exchanges.push(one);
-      else exchanges[at] = one;
+      fake.addQuietly(one);
       say('exchange', summaryOf(one));
     }
   };
+  /** The streams hear nothing of it. */
+  fake.addQuietly = (one) => {
+    const at = changes.has(one.id) ? exchanges.findIndex(({ id }) => id === one.id) : -1;
+    if (at < 0) exchanges.push(one);
+    else exchanges[at] = one;
+    changes.set(one.id, ++latest);
+  };
+  const changedAfter = (after) => exchanges.filter((one) => changeOf(one) > after).sort((a, b) => changeOf(a) - changeOf(b));
   const revealed = (one) => JSON.parse(JSON.stringify(one).replaceAll('•••', 'sesame').replace('"revealed":false', '"revealed":true'));
 
   const routes = [
     ['GET', /^\/v1\/exchanges$/, ({ query }) => {
-      const after = +query.get('after');
-      const some = exchanges.filter(({ seq }) => seq > after).slice(0, +query.get('limit') || 100);
-      return { capture: fake.capture, exchanges: some.map(summaryOf), first: exchanges[0]?.seq ?? 0, next: some.at(-1)?.seq ?? after, lost: 0 };
+      const limit = +query.get('limit') || 100;
+      const some = changedAfter(+query.get('after')).slice(0, limit);
+      return { capture: fake.capture, exchanges: some.map(summaryOf), first: fake.first ?? 1, next: some.length < limit ? latest : changeOf(some.at(-1)), lost: 0 };
     }],
     ['DELETE', /^\/v1\/exchanges$/, () => void exchanges.splice(0)],
-    ['PUT', /^\/v1\/capture$/, ({ body }) => (fake.capture = { ...fake.capture, mode: body.mode })],
+    ['PUT', /^\/v1\/capture$/, ({ body }) => {
+      fake.modes.push(body.mode);
+      return (fake.capture = { ...fake.capture, mode: body.mode === 'auto' ? 'bodies' : body.mode });
+    }],
     ['GET', /^\/v1\/contexts$/, () => ({ contexts: [kContext(0, 'alpha, left view', { requests: 1234, open: 2, lastAt: new Date().toISOString() }), kContext(1, null, { requests: 88, open: 0, lastAt: null }), kContext(2, 'shell', { requests: 4, open: 1, lastAt: new Date(Date.now() - 90_000).toISOString() })] })],
     ['GET', /^\/v1\/series$/, () => series()],
     ['GET', /^\/v1\/exchanges\/([^/]+)$/, ({ found }) => find(found)],
@@ -158,7 +172,7 @@ export async function startFake({ count = 0, gone = false } = {}) {
     if (fake.gone) return answer(401, { title: 'Unauthorized', detail: 'no session' });
     if (url.pathname === '/v1/exchanges/stream') {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n');
-      for (const one of exchanges.filter(({ seq }) => seq > +url.searchParams.get('after'))) response.write(`event: exchange\ndata: ${JSON.stringify(summaryOf(one))}\n\n`);
+      for (const one of changedAfter(+url.searchParams.get('after'))) response.write(`event: exchange\ndata: ${JSON.stringify(summaryOf(one))}\n\n`);
       streams.add(response);
       return response.on('close', () => streams.delete(response));
     }

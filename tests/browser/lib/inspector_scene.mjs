@@ -33,8 +33,9 @@ export function setScene(fake) {
   const host = (context) => `https://cmux-${context === kRight ? 'beta' : 'alpha'}-base-3000.cmux.app:443`;
   const put = (change) => {
     ++seq;
-    fake.exchanges.push(exchange(seq, { at: at(), state: 'done', error: null, detail: null, advice: null, sent: 0, ...change }));
-    return fake.exchanges.at(-1).id;
+    const one = exchange(seq, { at: at(), state: 'done', error: null, detail: null, advice: null, sent: 0, ...change });
+    fake.addQuietly(one);
+    return one.id;
   };
   const ids = {};
   for (const [context, method, path, status, type, received, ms] of kLines) {
