@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace cmux {
 
 class Buffer {
@@ -36,10 +38,14 @@ class Buffer {
 
   // At least `least` bytes to write into; all the room there is. Follow with commit().
   std::span<char> prepare(std::size_t least);
-  void commit(std::size_t written) { end_ += written; }
+  void commit(std::size_t written) {
+    CMUX_CHECK(written <= capacity_ - end_, "no more is committed than there was room for");
+    end_ += written;
+  }
   void append(std::string_view bytes);
   // Drops bytes from the front. The block stays until release(), or until the next prepare() moves what is left.
   void consume(std::size_t count) {
+    CMUX_CHECK(count <= end_ - begin_, "no more is consumed than there is");
     begin_ += count;
     if (begin_ == end_) begin_ = end_ = 0;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "base/loop.hpp"
 
 namespace cmux {
@@ -13,14 +14,18 @@ void Deadline::after(milliseconds delay) {
 }
 
 void Deadline::unlink() {
+  Wheel& wheel = Loop::current().wheel();
+  CMUX_CHECK(*link_ == this, "a deadline is where its slot says");
+  CMUX_CHECK(wheel.linked_ > 0, "a deadline ends on the loop that it was set on");
   *link_ = next_;
   if (next_) next_->link_ = link_;
   link_ = nullptr;
-  --Loop::current().wheel().linked_;
+  --wheel.linked_;
 }
 
 void Wheel::set(Deadline& deadline, Clock::time_point due) {
   const auto since = std::chrono::duration_cast<milliseconds>(due - start_);
+  CMUX_CHECK(since.count() >= 0, "a deadline is set on a wheel that turns already");
   deadline.tick_ = static_cast<std::uint64_t>(since / kTick) + 2;         // never early
   if (deadline.link_ && deadline.tick_ >= deadline.linked_tick_) return;  // found late when its slot comes: moved then
   if (deadline.link_) deadline.unlink();
@@ -57,6 +62,22 @@ void Wheel::fire(Clock::time_point now) {
       deadline->callback_(deadline->argument_);
     }
   }
+  CMUX_INVARIANTS(*this);
+}
+
+void Wheel::invariants() const {
+  std::size_t count = 0;
+  for (std::size_t slot = 0; slot < kSlots; ++slot)
+    for (Deadline* const* link = &slots_[slot]; *link; link = &(*link)->next_) {
+      const Deadline& one = **link;
+      CMUX_CHECK(one.link_ == link, "each deadline knows what points at it");
+      CMUX_CHECK(one.linked_tick_ % kSlots == slot, "each deadline is in its tick's slot");
+      CMUX_CHECK(one.linked_tick_ > tick_ && one.linked_tick_ < tick_ + kSlots, "no slot holds what is past or of another turn");
+      CMUX_CHECK(one.tick_ == 0 || one.tick_ >= one.linked_tick_, "no deadline is linked behind its time");
+      CMUX_CHECK(one.linked_tick_ >= earliest_, "nothing is earlier than the earliest");
+      ++count;
+    }
+  CMUX_CHECK(count == linked_, "the wheel knows how many deadlines it has");
 }
 
 milliseconds Wheel::left(Clock::time_point now) const {

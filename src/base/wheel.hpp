@@ -57,6 +57,7 @@ class Wheel {
   void fire(Clock::time_point now);
   // How long nothing will be due, at the least; negative: nothing is armed.
   milliseconds left(Clock::time_point now) const;
+  void invariants() const;
 
  private:
   friend class Deadline;

@@ -1,5 +1,7 @@
 #include "http/traffic.hpp"
 
+#include "base/check.hpp"
+
 namespace cmux::http {
 
 Traffic::Traffic() : last_(Loop::current().now()) {}
@@ -10,6 +12,7 @@ void Traffic::came(Side from) {
 }
 
 void Traffic::passed_on() {
+  CMUX_CHECK(passing_ > 0, "what was passed on had come");
   --passing_;
   last_ = Loop::current().now();
 }

@@ -44,6 +44,7 @@ bool ClientConnection::extended_connect() const {
 }
 
 std::unique_ptr<Stream> ClientConnection::open() {
+  CMUX_CHECK(room() > 0, "no more streams are opened than the peer takes");
   idle_.cancel();
   if (!alive_.armed()) {
     heard_before_ = heard_;

@@ -1,5 +1,8 @@
 #include "http2/connection.hpp"
 
+#include <algorithm>
+
+#include "base/check.hpp"
 #include "base/log.hpp"
 
 namespace cmux::http2 {
@@ -15,7 +18,33 @@ constexpr milliseconds kFarewell{1'000};            // for the peer to take our 
 Connection::Connection(Role role, std::unique_ptr<net::Transport> transport, const Options& options)
     : transport_(std::move(transport)), session_(role, options, *this) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+  CMUX_CHECK(live_ == 0 && !streams_.linked(), "a connection outlives its streams");
+  CMUX_CHECK(head_bytes_ == 0 && widened_ == 0 && held_.bytes() == 0, "nothing is left of streams that have gone");
+}
+
+void Connection::invariants() const {
+  nghttp2_session* const session = session_.get();
+  std::size_t count = 0, heads = 0;
+  std::int64_t widened = 0;
+  for (Link* link = streams_.next(); link != &streams_; link = link->next()) {
+    const Stream& one = static_cast<Stream&>(*link);
+    ++count;
+    heads += one.head_size_;
+    widened += one.window_ - options().stream_window;
+    CMUX_CHECK(one.window_ <= std::max(options().stream_window, options().most_window), "a window has a bound");
+    CMUX_CHECK(one.out_.size() <= Stream::kHeld, "what is not sent has a bound");
+    if (!one.open_ || one.failed_) continue;
+    CMUX_CHECK(one.holder_.bytes <= one.in_.size() + one.out_.size() + one.source_.size(), "what is held is there");
+    // A request that is not written yet is not known.
+    if (nghttp2_session_find_stream(session, one.id_) == nullptr) continue;
+    CMUX_CHECK(nghttp2_session_get_stream_user_data(session, one.id_) == &one, "nghttp2 knows whose each stream is");
+  }
+  CMUX_CHECK(count == live_, "a connection counts its streams");
+  CMUX_CHECK(heads == head_bytes_, "a connection counts its requests' heads");
+  CMUX_CHECK(widened == widened_, "a connection counts what its windows have grown by");
+  held_.invariants();
+}
 
 bool Connection::enough() const { return out_.size() >= kGathered; }
 
@@ -91,6 +120,7 @@ Task<void> Connection::read_loop() {
     auto received_all = session_.receive(in_.view());
     in_.clear();
     received();
+    CMUX_INVARIANTS(*this);
     want_write();
     if (!received_all) {
       broken_ = received_all.error();
@@ -122,6 +152,7 @@ Task<void> Connection::write_loop() {
         abort(gathered.error());
         co_return;
       }
+      CMUX_INVARIANTS(*this);
       if (out_.empty()) break;
       auto written = co_await net::write_all(*transport_, options().send_timeout, out_.view());
       out_.clear();

@@ -23,6 +23,7 @@ class Connection : private Driver {
   // Streams that exist, closed ones that are still in use among them.
   std::size_t live() const { return live_; }
   std::size_t open_streams() const;
+  void invariants() const;
 
  protected:
   friend class Stream;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "base/loop.hpp"
 #include "base/memory.hpp"
 
@@ -26,6 +27,7 @@ Held::Held() = default;
 Stream* Held::set(Holder& holder, std::size_t bytes) {
   const std::size_t before = holder.bytes;
   if (bytes == before) return nullptr;
+  CMUX_CHECK(bytes_ >= before && together.bytes >= bytes_, "what is held is counted");
   holder.bytes = bytes;
   bytes_ += bytes - before;
   together.bytes += bytes - before;
@@ -47,6 +49,18 @@ Stream* Held::set(Holder& holder, std::size_t bytes) {
   for (Link* link = together.connections.next(); link != &together.connections; link = link->next())
     if (auto& one = static_cast<Held&>(*link); one.bytes_ > worst->bytes_) worst = &one;
   return worst->oldest();
+}
+
+void Held::invariants() const {
+  std::size_t sum = 0;
+  for (const Link* link = holders_.next(); link != &holders_; link = link->next()) {
+    const auto& one = static_cast<const Holder&>(*link);
+    CMUX_CHECK(one.bytes > 0, "who holds nothing is not on the list");
+    sum += one.bytes;
+  }
+  CMUX_CHECK(sum == bytes_, "a connection counts what its streams hold");
+  CMUX_CHECK(linked() == (bytes_ > 0), "a connection is on the list while it holds something");
+  CMUX_CHECK(bytes_ <= together.bytes, "a thread counts what its connections hold");
 }
 
 Stream* Held::oldest() { return &static_cast<Holder&>(*holders_.next()).stream; }

@@ -30,6 +30,7 @@ class Held : private Link {
   // It holds so many bytes now. The stream that has to go for it, or null; it may be another connection's.
   Stream* set(Holder& holder, std::size_t bytes);
   std::size_t bytes() const { return bytes_; }
+  void invariants() const;
 
  private:
   Stream* oldest();

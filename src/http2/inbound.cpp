@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/check.hpp"
+
 namespace cmux::http2 {
 namespace {
 
@@ -38,6 +40,7 @@ PeerStreams::State PeerStreams::state(std::int32_t id) const {
 }
 
 void PeerStreams::open(std::int32_t id) {
+  CMUX_CHECK(id > last_, "a peer's streams go up");
   if (id > last_ + 2) {
     if (skipped_.size() == kMostSkipped) skipped_.erase(skipped_.begin());
     skipped_.emplace_back(last_ + 2, id - 2);

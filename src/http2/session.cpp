@@ -142,6 +142,7 @@ struct Callbacks {
     Stream* const stream = stream_of(session, id);
     if (!stream) return 0;
     if (code == NGHTTP2_NO_ERROR) self(user).earn(8);
+    CMUX_CHECK(stream->id_ == id, "nghttp2 ends the stream that it means");
     nghttp2_session_set_stream_user_data(session, id, nullptr);
     stream->closed(code);
     self(user).driver_.on_closed(*stream);
@@ -357,7 +358,11 @@ Result<void> Session::refuse(std::uint32_t code) {
 }
 
 Result<void> Session::feed(std::string_view bytes) {
+  CMUX_CHECK(!inside_, "nothing is received in nghttp2's callbacks");
+  inside_ = true;
   const ssize_t taken = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  inside_ = false;
+  CMUX_CHECK(taken < 0 || flooded_ || static_cast<std::size_t>(taken) == bytes.size(), "nghttp2 takes all that has come");
   if (flooded_) return refuse(NGHTTP2_ENHANCE_YOUR_CALM);
   if (taken >= 0) return {};
   const int code = static_cast<int>(taken);
@@ -367,7 +372,10 @@ Result<void> Session::feed(std::string_view bytes) {
 }
 Result<std::string_view> Session::send() {
   const std::uint8_t* data = nullptr;
+  CMUX_CHECK(!inside_, "nothing is sent in nghttp2's callbacks");
+  inside_ = true;
   const ssize_t size = nghttp2_session_mem_send(session_, &data);
+  inside_ = false;
   if (size < 0) return make_error(Errc::system, nghttp2_strerror(static_cast<int>(size)));
   if (flooded_ && !std::exchange(terminated_, true)) terminate(NGHTTP2_ENHANCE_YOUR_CALM);
   return std::string_view(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
@@ -387,6 +395,7 @@ void Session::complain(const nghttp2_goaway& told) {
 }
 
 void Session::charge(int cost) {
+  CMUX_CHECK(cost >= 0, "a cost is no credit");
   credit_ -= cost;
   if (credit_ >= 0 || flooded_) return;
   const auto now = Loop::current().now();

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/check.hpp"
 #include "base/error.hpp"
 #include "http/stream.hpp"
 #include "http2/inbound.hpp"
@@ -69,7 +70,10 @@ class Session {
 
   // Ends the connection with this code once the output is written. Not for callbacks: nghttp2 goes on with what it was doing, in
   // a state that it does not expect (CVE-2026-27135).
-  void terminate(std::uint32_t code) { nghttp2_session_terminate_session(session_, code); }
+  void terminate(std::uint32_t code) {
+    CMUX_CHECK(!inside_, "a session is never terminated from nghttp2's callbacks");
+    nghttp2_session_terminate_session(session_, code);
+  }
   // What was wrong with the peer's frames, once a GOAWAY has told it; else empty.
   const std::string& complaint() const { return complaint_; }
   // A header block has been unpacked to so many bytes: a few on the wire may be as many as one likes (an HPACK bomb).
@@ -111,6 +115,7 @@ class Session {
   Clock::time_point refilled_;
   std::uint64_t updates_due_ = 0, late_due_ = 0;
   bool flooded_ = false, terminated_ = false;
+  bool inside_ = false;  // nghttp2 is at work, and may call back
   FrameHeads heads_;
   PeerStreams peers_;      // server
   bool in_block_ = false;  // the next frame is to be a CONTINUATION

@@ -36,6 +36,8 @@ Stream::Stream(Connection& connection, std::int32_t id)
 }
 
 Stream::~Stream() {
+  CMUX_CHECK(connection_.live_ > 0, "a connection counts its streams");
+  CMUX_CHECK(connection_.head_bytes_ >= head_size_, "a connection counts its streams' heads");
   if (open_) {
     nghttp2_session_set_stream_user_data(connection_.session().get(), id_, nullptr);
     // A complete response needs no more of its request (RFC 9113 section 8.1).
@@ -45,6 +47,7 @@ Stream::~Stream() {
   unlink();
   connection_.head_bytes_ -= head_size_;
   connection_.widened_ -= window_ - connection_.options().stream_window;
+  CMUX_CHECK(connection_.widened_ >= 0, "windows shrink by what they have grown");
   connection_.reader().recycle(std::move(message_));
   --connection_.live_;
   connection_.stream_gone();
@@ -68,6 +71,7 @@ Task<Result<Head*>> Stream::read_head() {
   late_.cancel();
   if (!arrived_) co_return error_;
   if (message_read_) {
+    CMUX_CHECK(!heads_.empty(), "a head that has arrived is there");
     message_ = std::move(heads_.front());
     heads_.erase(heads_.begin());
   }
@@ -119,6 +123,7 @@ Task<Result<void>> Stream::write_head(const Head& head, Next next) {
   if (failed_) co_return error_;
   HeadWriter& lines = connection_.writer();
   lines.response(head);
+  CMUX_CHECK(!head_written_, "a response has one final head, and it is the last one");
   int outcome = 0;
   if (head.is_interim()) {
     ++interim_unsent_;
@@ -156,6 +161,7 @@ Task<Result<void>> Stream::write_request(const Head& head, bool end) {
     fail(error);
     co_return error;
   }
+  CMUX_CHECK(id_ == 0 && id % 2 == 1, "a request opens one stream, of a client's number");
   id_ = id;
   heard_before_ = connection_.heard_;
   open_ = true;
@@ -174,6 +180,8 @@ void Stream::send_more() {
 Task<Result<void>> Stream::write_body(std::string_view bytes, Next next, const http::Fields* trailers) {
   if (failed_ || !open_) co_return failed_ ? error_ : make_error(Errc::reset, "the stream has ended");
   if (!is_server() && first_head_ && late_.armed()) late_.after(connection_.options().response_timeout);
+  CMUX_CHECK(!out_ended_, "nothing is written behind a message's end");
+  CMUX_CHECK(source_.empty(), "one writes at a time");
   const bool end = next == Next::end;
   if (end && trailers) out_trailers_ = *trailers;
   if (end) out_ended_ = true;
@@ -227,6 +235,7 @@ bool Stream::decline() {
 }
 
 void Stream::submit_reset(std::uint32_t code) {
+  CMUX_CHECK(!open_ || id_ > 0, "an open stream has a number");
   // Once: nghttp2 takes a request that still waits back at the first, and a second one would go out for a stream that never was.
   if (!open_ || std::exchange(reset_sent_, true)) return;
   nghttp2_submit_rst_stream(connection_.session().get(), NGHTTP2_FLAG_NONE, id_, code);

@@ -54,6 +54,7 @@ void Stream::end_head(bool end) {
 }
 
 void Stream::take_request(Result<void> read, bool end) {
+  CMUX_CHECK(head_size_ == 0, "a stream has one request");
   first_head_ = false;
   in_end_ = end;
   message_ = connection_.reader().take();
@@ -91,6 +92,7 @@ void Stream::take_response(bool end) {
 
 bool Stream::receive(std::string_view bytes) {
   if (failed_) return false;
+  CMUX_CHECK(!in_end_, "nothing comes behind a message's end");
   received_ += bytes.size();
   in_.append(bytes);
   readable_.set();
@@ -112,6 +114,7 @@ void Stream::malformed(std::string_view why) {
 }
 
 void Stream::closed(std::uint32_t code) {
+  CMUX_CHECK(open_, "a stream ends once");
   open_ = false;
   writable_.set();
   if (code == NGHTTP2_NO_ERROR && in_end_ && end_sent_) return connection_.stream_done();
@@ -182,6 +185,7 @@ ssize_t Stream::pull(std::size_t length, std::uint32_t& flags) {
 }
 
 void Stream::output(Buffer& out, std::size_t length) {
+  CMUX_CHECK(length <= out_.size() + source_.size(), "of a stream goes out what it holds, and no more");
   const std::size_t held = std::min(length, out_.size());
   out.append(out_.view().substr(0, held));
   out_.consume(held);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.hpp"
 #include "policy/credentials.hpp"
 
 namespace cmux::policy {
@@ -91,12 +92,14 @@ Result<ContextPtr> ContextStore::create(ContextRequest request) {
   if (made->owner_pid != 0)
     entry->owner = std::make_unique<ProcessWatch>(
         made->owner_pid, [](void* self) { static_cast<Entry*>(self)->end("its owner has ended"); }, entry.get());
-  entries_.emplace(made->id, std::move(entry));
+  const bool fresh = entries_.emplace(made->id, std::move(entry)).second;
+  CMUX_CHECK(fresh, "no two contexts have one id");
   if (made->expires_at) {
     ends_.emplace(*made->expires_at, made->id);
     arm();
   }
   observer_(Change::added, made, {});
+  CMUX_INVARIANTS(*this);
   return ContextPtr(made);
 }
 
@@ -120,12 +123,14 @@ Result<ContextPtr> ContextStore::reroute(std::string_view id, std::optional<Rout
   if (route)
     if (auto checked = check_route(*route); !checked) return checked.error();
   auto changed = std::make_shared<Context>(*found->second->context);
+  CMUX_CHECK(changed->id == id, "a context is found by its id");
   changed->route = std::move(route);
   const std::size_t before = bytes_of(*found->second->context), after = bytes_of(*changed);
   if (auto room = check_room(after, before); !room) return room.error();
   bytes_ += after - before;
   found->second->context = changed;
   observer_(Change::rerouted, changed, {});
+  CMUX_INVARIANTS(*this);
   return ContextPtr(changed);
 }
 
@@ -135,11 +140,37 @@ bool ContextStore::release(std::string_view id, std::string_view reason) {
   // The entry may be the caller: its watch is on the stack. It goes when the loop is back.
   auto owned = std::shared_ptr<Entry>(std::move(found->second));
   entries_.erase(found);
-  bytes_ -= bytes_of(*owned->context);
-  if (owned->context->expires_at) ends_.erase({*owned->context->expires_at, owned->context->id});
+  const std::size_t bytes = bytes_of(*owned->context);
+  CMUX_CHECK(bytes_ >= bytes, "the store counts its contexts' bytes");
+  bytes_ -= bytes;
+  if (owned->context->expires_at) {
+    const std::size_t ended = ends_.erase({*owned->context->expires_at, owned->context->id});
+    CMUX_CHECK(ended == 1, "a context that has an end is waited for");
+  }
   observer_(Change::released, owned->context, reason);
+  CMUX_INVARIANTS(*this);
   Loop::current().post([owned] {});
   return true;
+}
+
+void ContextStore::invariants() const {
+  constexpr std::size_t kLarge = 1000;
+  CMUX_CHECK(entries_.size() <= kMost && bytes_ <= kMostBytes, "a store has a bound");
+  CMUX_CHECK(ends_.size() <= entries_.size(), "nobody waits for the end of a context that has gone");
+  CMUX_CHECK(ends_.empty() || look_.armed(), "somebody looks whether a context's time is over");
+  if (entries_.size() > kLarge) return;
+  std::size_t bytes = 0, ends = 0;
+  std::set<std::uint64_t> orders;
+  for (const auto& [id, entry] : entries_) {
+    CMUX_CHECK(entry->context->id == id, "a context is found by its id");
+    CMUX_CHECK(entry->order < next_ && orders.insert(entry->order).second, "contexts are in the order of their making");
+    CMUX_CHECK((entry->owner != nullptr) == (entry->context->owner_pid != 0), "an owner is watched");
+    bytes += bytes_of(*entry->context);
+    if (!entry->context->expires_at) continue;
+    ++ends;
+    CMUX_CHECK(ends_.contains({*entry->context->expires_at, id}), "a context that has an end is waited for");
+  }
+  CMUX_CHECK(bytes == bytes_ && ends == ends_.size(), "the store counts its contexts, their bytes and their ends");
 }
 
 std::vector<std::string> ContextStore::release_all(std::optional<std::uint64_t> web_contents_id, std::string_view reason) {

@@ -90,6 +90,7 @@ class ContextStore {
   // Of one web contents id, or all. Returns the ids.
   std::vector<std::string> release_all(std::optional<std::uint64_t> web_contents_id, std::string_view reason);
   std::size_t size() const { return entries_.size(); }
+  void invariants() const;  // of a store that is not large: it looks at all there is
 
   static constexpr std::size_t kMost = 100'000;
   static constexpr std::size_t kMostBytes = 64 * 1024 * 1024;  // of all routes and labels

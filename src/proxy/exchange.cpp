@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.hpp"
 #include "base/log.hpp"
 #include "net/descriptors.hpp"
 
@@ -93,6 +94,7 @@ Task<void> Exchange::run() {
     ++session_->open_requests;
     if (proxy::is_tunnel(*request_) && plan_->connect != Connect::forward) co_await connect();
     else co_await forward();
+    CMUX_CHECK(session_->open_requests > 0, "a context counts its requests");
     --session_->open_requests;
     unlink();
   }
@@ -100,6 +102,8 @@ Task<void> Exchange::run() {
 }
 
 void Exchange::finish() {
+  CMUX_CHECK(upstream_ == nullptr, "no stream upstream outlives its use");
+  CMUX_CHECK(worker_.count().open_requests > 0, "a worker counts its requests");
   --worker_.count().open_requests;
   if (!tunnel_ && responded_) worker_.count().duration.add(worker_.now() - began_);
   if (!record_) return;
@@ -154,6 +158,7 @@ Task<void> Exchange::answer() {
 // --- requests ----------------------------------------------------------------------------------------------------------------
 
 void Exchange::prepare_request() {
+  CMUX_CHECK(!is_stale(), "a request is made ready for the route that holds");
   origin_ = plan_->illusion.request(*request_);
   auto& fields = request_->fields;
   bool internal = false;
@@ -197,6 +202,7 @@ Task<void> Exchange::forward() {
       co_await refuse(refusal_of(where.error()));
       co_return;
     }
+    CMUX_CHECK(!lease || *lease, "who is given a lease can use it");
     if (record_) record_->destination = plan_->origin.text();
     if (!lease && !net::has_descriptors() && !std::exchange(looked, true)) {
       const bool found = co_await find_descriptor();
@@ -215,6 +221,7 @@ Task<void> Exchange::forward() {
     if (!std::exchange(prepared, true)) prepare_request();
     tunnel_ = request_->is_upgrade();  // until it is refused
     note_opening(worker_.count(), record_.get(), *lease);
+    CMUX_CHECK(!is_stale() && !responded_, "a request is sent where its route leads now, and not again once it is answered");
     upstream_ = &lease->stream();
     downstream_.cancel_on_abort(upstream_);
     auto outcome = co_await attempt(*lease);
@@ -223,6 +230,7 @@ Task<void> Exchange::forward() {
     if (outcome) co_return;
     const Error error = upload_error_ ? *upload_error_ : outcome.error();
     if (wanted.newer_than == 0 && may_retry(error)) {
+      CMUX_CHECK(lease->serial() > 0, "a retry goes to another connection");
       wanted.newer_than = lease->serial();
       ++worker_.count().retried;
       if (record_) ++record_->retries;
@@ -289,6 +297,7 @@ Task<Result<void>> Exchange::attempt(upstream::Lease& lease) {
 
 // Sends the request's body, first what an earlier attempt has read of it.
 Task<Result<void>> Exchange::send_body(http::Stream& upstream) {
+  CMUX_CHECK(body_.size() <= kReplayed && (replayable_ || body_.empty()), "what is kept of a body has a bound, or is nothing");
   if (!body_.empty() || body_ended_) {
     const Next next = body_ended_ ? Next::end : downstream_.body_ready() ? Next::soon : Next::later;
     auto written = co_await upstream.write_body(body_, next, body_trailers_ ? &*body_trailers_ : nullptr);
@@ -334,6 +343,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   // To an extended CONNECT any 2xx says that the tunnel stands (RFC 8441 section 5); HTTP/1 means by it that there is none.
   if (request_->is_upgrade() && request_->version == 20 && !head->tunnel && head->status < 300)
     co_return make_error(Errc::malformed, fmt::format("answered the upgrade to {} with {}", request_->protocol, head->status));
+  CMUX_CHECK(!responded_ && !head->is_interim(), "a request has one answer");
   responded_ = true;
   tunnel_ = head->tunnel;
   worker_.count().answered(plan_->routed ? Source::workspace : Source::direct, head->status);
@@ -358,6 +368,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
 }
 
 Task<void> Exchange::refuse(Refusal refusal) {
+  CMUX_CHECK(!responded_, "a request has one answer");
   responded_ = true;
   worker_.count().answered(Source::proxy, refusal.status);
   note_error(refusal.error, refusal.detail);

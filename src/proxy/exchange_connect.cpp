@@ -1,6 +1,7 @@
 // CONNECT: tunnels to where the request says, and the way into those that the context's route answers.
 #include <fmt/format.h>
 
+#include "base/check.hpp"
 #include "base/log.hpp"
 #include "http/raw_stream.hpp"
 #include "net/descriptors.hpp"
@@ -28,6 +29,7 @@ Task<void> Exchange::relay_tunnel(http::Stream& upstream) {
 
 // A tunnel from here on, for who releases the context or changes its route: what is waited for must not outlive that.
 Task<void> Exchange::connect() {
+  CMUX_CHECK(plan_->connect != Connect::forward, "a CONNECT that is forwarded is a request");
   ++worker_.count().tunnels;
   tunnel_ = true;
   if (plan_->connect == Connect::inside) co_await serve_inside();
@@ -75,6 +77,7 @@ Task<void> Exchange::dial() {
     co_await refuse(refusal_of(reached.error()));
     co_return;
   }
+  CMUX_CHECK(!is_stale(), "a tunnel leads where its context allowed it to, and that still holds");
   http::RawStream upstream(std::move(reached->transport), worker_.options().http1.send_timeout);
   upstream_ = &upstream;
   http::Head established;

@@ -8,6 +8,7 @@
 // carried.
 #include <fmt/format.h>
 
+#include "base/check.hpp"
 #include "base/log.hpp"
 #include "http/raw_stream.hpp"
 #include "proxy/first_line.hpp"
@@ -156,6 +157,8 @@ class RawTunnel final : public Active, public http::Drainable {
 
   // Opens the far side and moves what the workspace says to the client.
   Task<void> pull() {
+    CMUX_CHECK(plan_.tunnels && !pulled_, "the workspace is asked once, on a route that carries bytes");
+    pulled_ = true;
     auto opened = co_await open();
     if (!opened) {
       error_ = opened.error();
@@ -193,6 +196,7 @@ class RawTunnel final : public Active, public http::Drainable {
       co_await progress_;
     }
     if (!far_) co_return near_.reset(Errc::reset);
+    CMUX_CHECK(tunnel_.has_value(), "bytes move in an open tunnel");
     auto moved = co_await http::relay_body(near_, Side::downstream, *far_, Side::upstream, &client_said_, &tunnel_->traffic());
     if (moved) co_return;
     near_.reset(Errc::reset);
@@ -213,6 +217,7 @@ class RawTunnel final : public Active, public http::Drainable {
     auto lease = co_await worker_.pool().acquire(plan_.origin, wanted, &claim_);
     if (!lease) co_return lease.error();
     if (given_up_ || cancelled_) co_return make_error(Errc::cancelled);
+    CMUX_CHECK(*lease && !lease_, "a tunnel has one connection");
     lease_ = std::move(*lease);
     note_opening(worker_.count(), record_, lease_);
     if (record_) record_->destination = plan_.origin.text();
@@ -252,7 +257,7 @@ class RawTunnel final : public Active, public http::Drainable {
   const std::shared_ptr<const std::string> client_of_;  // the context's id
   FirstLine first_line_{worker_.options().http1.limits.start_line};
   bool client_done_ = false, pulling_ = false, opened_ = false, begun_ = false, spoke_ = false, settled_ = false;
-  bool given_up_ = false, cancelled_ = false;
+  bool given_up_ = false, cancelled_ = false, pulled_ = false;
 };
 
 // An open tunnel that carries requests: ends the transport that they are served on.

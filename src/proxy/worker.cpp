@@ -1,5 +1,6 @@
 #include "proxy/worker.hpp"
 
+#include "base/check.hpp"
 #include "base/log.hpp"
 #include "base/memory.hpp"
 #include "net/descriptors.hpp"
@@ -44,6 +45,7 @@ OpenTunnel::OpenTunnel(Worker& worker, http::Stream& downstream, http::Stream& u
 
 OpenTunnel::~OpenTunnel() {
   worker_.open().erase(this);
+  CMUX_CHECK(worker_.count().open_tunnels > 0, "a worker counts its tunnels");
   --worker_.count().open_tunnels;
 }
 

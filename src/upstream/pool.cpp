@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.hpp"
 #include "net/descriptors.hpp"
 #include "upstream/place.hpp"
 
@@ -54,11 +55,13 @@ Task<Result<Lease>> Pool::acquire(const Origin& origin, Wanted wanted, Claim* cl
     co_await Yield{};
   }
   Lease lease;
+  CMUX_INVARIANTS(*this);
   if (take_shared(*place, wanted, lease) || take_kept(*place, wanted, lease)) co_return std::move(lease);
   Claim unclaimed;
   auto waited = co_await wait(place, wanted, claim ? *claim : unclaimed);
   // Whatever this one was woken for and has not taken is the next one's.
   place->wake_some();
+  CMUX_INVARIANTS(*this);
   co_return waited;
 }
 
@@ -96,6 +99,7 @@ Task<Result<Lease>> Pool::wait(std::shared_ptr<Place> place, Wanted wanted, Clai
       if (attempt->lease) co_return std::move(attempt->lease);
       continue;
     }
+    CMUX_CHECK(!waiter.linked(), "who was woken is off the list");
     waiter.woken.clear();
     place->queue(waiter);
     claim.waits_ = &waiter.woken;
@@ -123,6 +127,7 @@ bool Pool::take_shared(Place& place, const Wanted& wanted, Lease& lease) {
       if (place.no_upgrades) continue;
     }
     if (!one->connection.trusted()) continue;
+    CMUX_CHECK(!lease, "a lease is for one connection");
     lease.shared_ = one;
     lease.stream_ = one->connection.open();
     lease.serial_ = one->serial;
@@ -142,6 +147,8 @@ bool Pool::take_kept(Place& place, const Wanted& wanted, Lease& lease) {
     place.idle.erase(std::next(found).base());
     kept->connection.watch_idle(nullptr, nullptr, milliseconds(0));
     if (!kept->connection.reusable() || kept->connection.has_ended(wanted.checked)) continue;
+    CMUX_CHECK(kept->serial > place.stale, "what was opened under other settings is not used again");
+    CMUX_CHECK(kept->place.get() == &place, "a connection is used for the origin that it was opened to");
     lease.serial_ = kept->serial;
     lease.kept_ = std::move(kept);
     lease.opening_.reused = true;
@@ -160,6 +167,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
     Attempt& attempt;
     bool alone;
     ~Opener() {
+      CMUX_CHECK(!attempt.done, "an attempt is over once");
       attempt.done = true;
       attempt.over.set();
       if (!alone) return;
@@ -168,6 +176,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
       else place.wake_some();
     }
   } opener{*place, *attempt, alone};
+  CMUX_CHECK(!alone || !place->opening, "one opens for all who wait");
   if (alone) place->opening = true;
   Lease& lease = attempt->lease;
   auto reached = co_await connect(place->origin, offer, wanted, lease.opening_);
@@ -198,6 +207,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
 Task<void> Pool::run_shared(std::shared_ptr<Shared> shared) {
   Place& place = *shared->place;
   co_await shared->connection.run();
+  CMUX_CHECK(shared->connection.spent(), "a connection that is over takes no streams");
   place.needs_http1 = place.needs_http1 || shared->connection.http1_required();
   std::erase(place.shared, shared);
   // Who waits for the first word of a peer that never said one would only wait for the next one like it.
@@ -215,6 +225,7 @@ Task<Result<Reached>> Pool::connect(const Origin& origin, Offer offer, const Wan
   claim.end();
   if (!reached) co_return upstream_error(reached.error(), origin);
   ++opened_;
+  CMUX_CHECK(reached->transport != nullptr, "what was reached has a transport");
   if (!origin.tls) co_return std::move(reached);
   const auto start = Clock::now();
   auto secured = co_await dialler_.secure(std::move(reached->transport), origin, offer == Offer::both ? kBoth : kHttp1);
@@ -225,6 +236,7 @@ Task<Result<Reached>> Pool::connect(const Origin& origin, Offer offer, const Wan
 }
 
 void Pool::keep(std::unique_ptr<Kept> kept) {
+  CMUX_CHECK(kept->pool == this, "a connection goes back where it came from");
   if (kept->serial <= kept->place->stale) return;
   const milliseconds usual = kept->place->origin.tls ? options_->idle_timeout : options_->idle_plain;
   const milliseconds time = kept->connection.kept_for(usual, options_->idle_timeout);
@@ -240,6 +252,7 @@ void Pool::drop(Kept* kept) {
   kept->connection.watch_idle(nullptr, nullptr, milliseconds(0));  // the timer and the hang-up may both come: once is enough
   auto& list = kept->place->idle;
   const auto found = std::find_if(list.begin(), list.end(), [&](const auto& item) { return item.get() == kept; });
+  CMUX_CHECK(found != list.end(), "only who is idle is watched");
   // Told by the connection's own timer or transport, which must outlive this call.
   std::shared_ptr<Kept> owned = std::move(*found);
   list.erase(found);
@@ -266,6 +279,32 @@ void Pool::apply(const PoolOptions& options) {
     place->stale = opened_;
   }
   clear();
+}
+
+void Pool::invariants() const {
+  for (const auto& [origin, place] : places_) {
+    CMUX_CHECK(!(place->origin < origin) && !(origin < place->origin), "a place is found by its origin");
+    CMUX_CHECK(place->idle.size() <= std::max(options_->max_idle, std::size_t{1}), "idle connections have a bound");
+    CMUX_CHECK(place->idle.size() <= place->kept, "a place counts its connections");
+    CMUX_CHECK(place->stale <= opened_, "what is stale was opened before");
+    for (const auto& kept : place->idle) {
+      CMUX_CHECK(kept->place == place, "an idle connection knows its place");
+      CMUX_CHECK(kept->serial <= opened_, "connections are numbered as they are opened");
+    }
+    std::uint64_t last = 0;
+    for (const auto& shared : place->shared) {
+      CMUX_CHECK(shared->place == place, "a shared connection knows its place");
+      CMUX_CHECK(shared->serial > last && shared->serial <= opened_, "connections are numbered as they are opened");
+      last = shared->serial;
+      shared->connection.invariants();
+    }
+    last = 0;
+    for (const Link* link = place->waiting.next(); link != &place->waiting; link = link->next()) {
+      const auto& waiter = static_cast<const Waiter&>(*link);
+      CMUX_CHECK(waiter.ticket > last && waiter.ticket <= place->tickets, "first come, first served");
+      last = waiter.ticket;
+    }
+  }
 }
 
 std::size_t Pool::open_count() const {

@@ -112,6 +112,7 @@ class Pool {
   void clear();
   // Closes everything, and returns when the pool's own coroutines have ended. To be called before the end.
   Task<void> close();
+  void invariants() const;
 
  private:
   friend class Lease;

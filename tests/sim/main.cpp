@@ -184,6 +184,7 @@ int run_one(std::uint64_t seed, bool trace) {
 }  // namespace sim
 
 int main(int argc, char** argv) {
+  cmux::invariants_wanted = true;
   // The same addresses in every process, where the system allows it.
   if (const int before = personality(0xffffffff); before >= 0 && (before & ADDR_NO_RANDOMIZE) == 0 &&
                                                   personality(static_cast<unsigned long>(before) | ADDR_NO_RANDOMIZE) >= 0)
