@@ -5,8 +5,8 @@
 //   CMUX_CHECK(held >= size, "a stream gives no more than it holds");
 //   CMUX_INVARIANTS(*this);   // at the end of a public operation: calls invariants(), where somebody wants to know
 //
-// A check is one comparison of values at hand. What takes a walk is an invariant: debug builds, sanitizers, the simulation and the
-// tests look at those, release does not.
+// A check is one comparison of values at hand. What takes a walk is an invariant: debug builds, sanitizers, the simulation and
+// the tests look at those, release does not.
 #pragma once
 
 namespace cmux {

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <thread>
 
+#include "base/check.hpp"
 #include "contract_test.hpp"
 #include "seeds.hpp"
 #include "world.hpp"

@@ -32,7 +32,8 @@ End apart(Work work) {
   close(ends[1]);
   End end;
   char bytes[256];
-  for (ssize_t count = 0; (count = read(ends[0], bytes, sizeof bytes)) > 0;) end.said.append(bytes, static_cast<std::size_t>(count));
+  for (ssize_t count = 0; (count = read(ends[0], bytes, sizeof bytes)) > 0;)
+    end.said.append(bytes, static_cast<std::size_t>(count));
   close(ends[0]);
   waitpid(child, &end.status, 0);
   return end;
