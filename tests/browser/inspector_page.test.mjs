@@ -89,6 +89,8 @@ inspected('filters, with completion by the keyboard, and says what says nothing'
   await page.getByText('11 of 100 exchanges').waitFor();
   await page.filterBy('method:POST status:teapot');
   await page.getByText('status:teapot says nothing: a number, 5xx').waitFor();
+  await page.filterBy('ctx:"LEFT view"');
+  await page.shows(33);
   await page.filterBy('nowhere-to-be-found');
   await page.getByText('Nothing fits this filter').waitFor();
   await page.getByRole('button', { name: 'Show all' }).click();
@@ -225,11 +227,14 @@ inspected('a request is sent again, and another one after an edit', { count: 5 }
   await editor.getByRole('button', { name: 'Send' }).click();
   await editor.getByText('line 1 of the fields is no "name: value"').waitFor();
   await editor.getByLabel('Fields').fill('X-Mine: 1\nCookie: session=sesame');
+  await editor.getByLabel('URL').fill('http://localhost:39385/');
+  await editor.getByRole('button', { name: 'Send' }).click();
+  await editor.getByRole('alert').getByText('that is a port of the proxy itself').waitFor();
   await editor.getByLabel('URL').fill('http://localhost:3000/elsewhere');
   await editor.getByRole('button', { name: 'Send' }).click();
   await page.row('/elsewhere').waitFor();
   await editor.waitFor({ state: 'detached' });
-  const [, edited] = fake.replays;
+  const edited = fake.replays.at(-1);
   assert.deepEqual(edited, { method: 'POST', url: 'http://localhost:3000/elsewhere', fields: [['X-Mine', '1'], ['Cookie', 'session=sesame']], body: Buffer.from('{"amount": 43}').toString('base64') });
 });
 

@@ -1,5 +1,5 @@
 // The editor of a request that is sent again, changed.
-import { replay } from './actions.js';
+import { send } from './actions.js';
 import { asUtf8, fromBase64, toBase64 } from './bytes.js';
 import { html, useState } from './ui.js';
 
@@ -30,19 +30,20 @@ export function Editor({ details, close }) {
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
 
-  const send = async (event) => {
+  const submit = async (event) => {
     event.preventDefault();
     try {
       const edited = { method: method.trim(), url: url.trim(), fields: fromLines(fields) };
       if (!keep) edited.body = toBase64(new TextEncoder().encode(body));
       setBusy(true);
-      if (await replay(edited)) close();
+      await send(edited);
+      close();
     } catch (failure) {
       setError(failure.message);
     }
     setBusy(false);
   };
-  return html`<form class="editor" onSubmit=${send}>
+  return html`<form class="editor" onSubmit=${submit}>
     <h2>Edit and replay</h2>
     <div class="request-line">
       <label>Method <input class="mono" value=${method} size="8" required onInput=${({ target }) => setMethod(target.value)} spellcheck=${false} /></label>
