@@ -152,6 +152,7 @@ inspected('details: why, where the time went, heads with what the proxy changed,
   await details.getByText('localhost:3000 is a loopback host').waitFor();
   await details.getByText('start the dev server in the workspace').waitFor();
   await page.filterBy('id:x-5');
+  await page.shows(1);
   await page.row('/api').click();
   const { timing } = exchange(5);
   const figure = (phase) => details.locator(`[data-phase=${phase}] .figure`).textContent();
