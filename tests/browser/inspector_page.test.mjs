@@ -223,11 +223,12 @@ inspected('a request is sent again, and another one after an edit', { count: 5 }
   assert.deepEqual(fake.replays, [{}]);
   await page.keyboard.press('e');
   const editor = page.getByRole('dialog');
+  assert.match(await editor.getByLabel('Fields').inputValue(), /^cookie: session=•••$/m);
   await editor.getByLabel('Body').fill('{"amount": 43}');
   await editor.getByLabel('Fields').fill('not a field');
   await editor.getByRole('button', { name: 'Send' }).click();
   await editor.getByText('line 1 of the fields is no "name: value"').waitFor();
-  await editor.getByLabel('Fields').fill('X-Mine: 1\nCookie: session=sesame');
+  await editor.getByLabel('Fields').fill('X-Mine: 1\nCookie: session=•••');
   await editor.getByLabel('URL').fill('http://localhost:39385/');
   await editor.getByRole('button', { name: 'Send' }).click();
   await editor.getByRole('alert').getByText('that is a port of the proxy itself').waitFor();
@@ -236,7 +237,7 @@ inspected('a request is sent again, and another one after an edit', { count: 5 }
   await page.row('/elsewhere').waitFor();
   await editor.waitFor({ state: 'detached' });
   const edited = fake.replays.at(-1);
-  assert.deepEqual(edited, { method: 'POST', url: 'http://localhost:3000/elsewhere', fields: [['X-Mine', '1'], ['Cookie', 'session=sesame']], body: Buffer.from('{"amount": 43}').toString('base64') });
+  assert.deepEqual(edited, { method: 'POST', url: 'http://localhost:3000/elsewhere', fields: [['X-Mine', '1'], ['Cookie', 'session=•••']], body: Buffer.from('{"amount": 43}').toString('base64') });
 });
 
 inspected('copies as curl, fetch and URL', { count: 5 }, async (page) => {

@@ -55,13 +55,9 @@ export async function replay() {
   await trying('Not sent', () => send());
 }
 
-/** The editor needs what was really sent, secrets too. */
-export async function editAndReplay() {
+export function editAndReplay() {
   const { data } = details.peek();
-  if (!data || !source.peek().live) return;
-  if (!data.revealed) await reveal();
-  const now = details.peek().data;
-  if (now?.revealed) dialog.value = { kind: 'edit', details: now };
+  if (data && source.peek().live) dialog.value = { kind: 'edit', details: data };
 }
 
 /** The first time marks what is compared with, the second time compares. */

@@ -65,7 +65,7 @@ function Toolbar({ data }) {
   const isBase = base.value === data.id;
   return html`<div class="toolbar" role="toolbar" aria-label="Actions">
     ${isLive && http && !data.websocket ? html`<span class="group"><button type="button" class="strong" title="Send the same request again (r)" onClick=${replay}>Replay</button>
-      <button type="button" title="Change it, then send it (e). Shows what is hidden." onClick=${editAndReplay}>Edit…</button></span>` : null}
+      <button type="button" title="Change it, then send it (e)" onClick=${editAndReplay}>Edit…</button></span>` : null}
     ${http ? html`<span class="group" role="group" aria-label="Copy as"><span class="soft" aria-hidden="true">Copy</span>
       <button type="button" title="Copy as a command of curl (c)" onClick=${() => copyAs('curl')}>curl</button>
       <button type="button" title="Copy as a call of fetch" onClick=${() => copyAs('fetch')}>fetch</button>

@@ -54,6 +54,7 @@ export function Editor({ details, close }) {
       ? html`<p class="note">The body (${request.body.size} bytes) ${text === null ? 'is no text and ' : ''}is sent as it was.
           <button type="button" onClick=${() => setKeep(false)}>Write another</button></p>`
       : html`<label>Body <textarea class="mono" rows="8" value=${body} onInput=${({ target }) => setBody(target.value)} spellcheck=${false}></textarea></label>`}
+    ${details.revealed ? null : html`<p class="note">Where <code>•••</code> stays, what is hidden is sent as it was.</p>`}
     <p class="problem" role="alert">${error}</p>
     <div class="buttons"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong" disabled=${busy}>Send</button></div>
   </form>`;
