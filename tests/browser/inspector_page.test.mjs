@@ -89,6 +89,8 @@ inspected('filters, with completion by the keyboard, and says what says nothing'
   await page.getByText('11 of 100 exchanges').waitFor();
   await page.filterBy('method:POST status:teapot');
   await page.getByText('status:teapot says nothing: a number, 5xx').waitFor();
+  await page.filterBy('ctx:"LEFT view"');
+  await page.shows(33);
   await page.filterBy('nowhere-to-be-found');
   await page.getByText('Nothing fits this filter').waitFor();
   await page.getByRole('button', { name: 'Show all' }).click();
@@ -150,6 +152,7 @@ inspected('details: why, where the time went, heads with what the proxy changed,
   await details.getByText('localhost:3000 is a loopback host').waitFor();
   await details.getByText('start the dev server in the workspace').waitFor();
   await page.filterBy('id:x-5');
+  await page.shows(1);
   await page.row('/api').click();
   const { timing } = exchange(5);
   const figure = (phase) => details.locator(`[data-phase=${phase}] .figure`).textContent();
@@ -220,17 +223,21 @@ inspected('a request is sent again, and another one after an edit', { count: 5 }
   assert.deepEqual(fake.replays, [{}]);
   await page.keyboard.press('e');
   const editor = page.getByRole('dialog');
+  assert.match(await editor.getByLabel('Fields').inputValue(), /^cookie: session=•••$/m);
   await editor.getByLabel('Body').fill('{"amount": 43}');
   await editor.getByLabel('Fields').fill('not a field');
   await editor.getByRole('button', { name: 'Send' }).click();
   await editor.getByText('line 1 of the fields is no "name: value"').waitFor();
-  await editor.getByLabel('Fields').fill('X-Mine: 1\nCookie: session=sesame');
+  await editor.getByLabel('Fields').fill('X-Mine: 1\nCookie: session=•••');
+  await editor.getByLabel('URL').fill('http://localhost:39385/');
+  await editor.getByRole('button', { name: 'Send' }).click();
+  await editor.getByRole('alert').getByText('that is a port of the proxy itself').waitFor();
   await editor.getByLabel('URL').fill('http://localhost:3000/elsewhere');
   await editor.getByRole('button', { name: 'Send' }).click();
   await page.row('/elsewhere').waitFor();
   await editor.waitFor({ state: 'detached' });
-  const [, edited] = fake.replays;
-  assert.deepEqual(edited, { method: 'POST', url: 'http://localhost:3000/elsewhere', fields: [['X-Mine', '1'], ['Cookie', 'session=sesame']], body: Buffer.from('{"amount": 43}').toString('base64') });
+  const edited = fake.replays.at(-1);
+  assert.deepEqual(edited, { method: 'POST', url: 'http://localhost:3000/elsewhere', fields: [['X-Mine', '1'], ['Cookie', 'session=•••']], body: Buffer.from('{"amount": 43}').toString('base64') });
 });
 
 inspected('copies as curl, fetch and URL', { count: 5 }, async (page) => {

@@ -43,25 +43,21 @@ export async function reveal() {
   });
 }
 
-/** Sends it again, changed where `edited` says so, and shows the new exchange; answers whether that worked. */
-export async function replay(edited) {
-  const id = selected.peek();
-  if (id === null || !source.peek().live) return false;
-  return Boolean(await trying('Not sent', async () => {
-    const next = await live.replay(id, edited);
-    selected.value = next;
-    tell('Sent again: this is the new exchange');
-    return true;
-  }));
+/** Sends it again, changed where `edited` says so, and shows the new exchange; throws where that is refused. */
+export async function send(edited) {
+  selected.value = await live.replay(selected.peek(), edited);
+  tell('Sent again: this is the new exchange');
 }
 
-/** The editor needs what was really sent, secrets too. */
-export async function editAndReplay() {
+export async function replay() {
+  if (selected.peek() === null) return;
+  if (!source.peek().live) return tell('What a file holds cannot be sent again');
+  await trying('Not sent', () => send());
+}
+
+export function editAndReplay() {
   const { data } = details.peek();
-  if (!data || !source.peek().live) return;
-  if (!data.revealed) await reveal();
-  const now = details.peek().data;
-  if (now?.revealed) dialog.value = { kind: 'edit', details: now };
+  if (data && source.peek().live) dialog.value = { kind: 'edit', details: data };
 }
 
 /** The first time marks what is compared with, the second time compares. */

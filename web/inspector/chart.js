@@ -48,7 +48,7 @@ export function Chart({ title, lines, write, end, step }) {
   const last = (values) => values.findLast((value) => value !== null && value !== undefined);
   const summary = lines.map(({ name, values }) => `${name} ${last(values) === undefined ? 'nothing' : write(last(values))}`).join(', ');
   return html`<figure class="chart">
-    <figcaption><h3>${title}</h3>
+    <figcaption><h2>${title}</h2>
       <ul class="legend">${lines.map(({ name, values, tone }) => html`<li key=${name} class=${`tone-${tone}`}><span class="swatch" aria-hidden="true"></span>${name}
         <b>${at === null ? '' : values[at] === null || values[at] === undefined ? '–' : write(values[at])}</b></li>`)}</ul>
     </figcaption>

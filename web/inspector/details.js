@@ -7,7 +7,7 @@ import { contextName } from './list.js';
 import { Messages } from './messages.js';
 import { outcome } from './row.js';
 import { base, details, selected, source, tab } from './state.js';
-import { Tabs, classes, html } from './ui.js';
+import { Tabs, classes, html, useComputed } from './ui.js';
 import { Waterfall } from './waterfall.js';
 
 const Fact = ({ name, children }) => html`<div class="fact"><dt>${name}</dt><dd>${children}</dd></div>`;
@@ -64,8 +64,8 @@ function Toolbar({ data }) {
   const http = !data.tunnel || data.websocket;
   const isBase = base.value === data.id;
   return html`<div class="toolbar" role="toolbar" aria-label="Actions">
-    ${isLive && http && !data.websocket ? html`<span class="group"><button type="button" class="strong" title="Send the same request again (r)" onClick=${() => replay()}>Replay</button>
-      <button type="button" title="Change it, then send it (e). Shows what is hidden." onClick=${editAndReplay}>Edit…</button></span>` : null}
+    ${isLive && http && !data.websocket ? html`<span class="group"><button type="button" class="strong" title="Send the same request again (r)" onClick=${replay}>Replay</button>
+      <button type="button" title="Change it, then send it (e)" onClick=${editAndReplay}>Edit…</button></span>` : null}
     ${http ? html`<span class="group" role="group" aria-label="Copy as"><span class="soft" aria-hidden="true">Copy</span>
       <button type="button" title="Copy as a command of curl (c)" onClick=${() => copyAs('curl')}>curl</button>
       <button type="button" title="Copy as a call of fetch" onClick=${() => copyAs('fetch')}>fetch</button>
@@ -77,14 +77,21 @@ function Toolbar({ data }) {
 }
 
 function Content({ data }) {
+  // What was revealed is not asked for again; how many messages there are by now the list knows.
+  const counted = useComputed(() => {
+    const { exchanges } = source.value;
+    exchanges.version.value;
+    return exchanges.get(data.id)?.summary.messages;
+  });
+  const messages = counted.value ?? data.messages;
   const now = tab.value === 'messages' && !data.websocket ? 'overview' : tab.value;
   const tabs = [['overview', 'Overview'], ['request', 'Request'], ['response', 'Response']];
-  if (data.websocket) tabs.push(['messages', 'Messages', data.messages || null]);
+  if (data.websocket) tabs.push(['messages', 'Messages', messages || null]);
   return html`<${Toolbar} data=${data} />
     <${Tabs} label="Details" options=${tabs} value=${now} onChoose=${(key) => (tab.value = key)} panel="details-panel" />
     <div class=${classes('panel', now)} id="details-panel" role="tabpanel" aria-label=${now} tabindex="0" key=${`${data.id}-${now}`}>
       ${data.revealed ? html`<p class="note warn">Secrets of this exchange are shown.</p>` : null}
-      ${now === 'overview' ? html`<${Overview} data=${data} />` : now === 'messages' ? html`<${Messages} source=${source.value} id=${data.id} count=${data.messages} />` : html`<${Message} data=${data} side=${now} />`}
+      ${now === 'overview' ? html`<${Overview} data=${data} />` : now === 'messages' ? html`<${Messages} source=${source.value} id=${data.id} count=${messages} />` : html`<${Message} data=${data} side=${now} />`}
     </div>`;
 }
 

@@ -1,5 +1,5 @@
 // The editor of a request that is sent again, changed.
-import { replay } from './actions.js';
+import { send } from './actions.js';
 import { asUtf8, fromBase64, toBase64 } from './bytes.js';
 import { html, useState } from './ui.js';
 
@@ -30,19 +30,20 @@ export function Editor({ details, close }) {
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
 
-  const send = async (event) => {
+  const submit = async (event) => {
     event.preventDefault();
     try {
       const edited = { method: method.trim(), url: url.trim(), fields: fromLines(fields) };
       if (!keep) edited.body = toBase64(new TextEncoder().encode(body));
       setBusy(true);
-      if (await replay(edited)) close();
+      await send(edited);
+      close();
     } catch (failure) {
       setError(failure.message);
     }
     setBusy(false);
   };
-  return html`<form class="editor" onSubmit=${send}>
+  return html`<form class="editor" onSubmit=${submit}>
     <h2>Edit and replay</h2>
     <div class="request-line">
       <label>Method <input class="mono" value=${method} size="8" required onInput=${({ target }) => setMethod(target.value)} spellcheck=${false} /></label>
@@ -53,6 +54,7 @@ export function Editor({ details, close }) {
       ? html`<p class="note">The body (${request.body.size} bytes) ${text === null ? 'is no text and ' : ''}is sent as it was.
           <button type="button" onClick=${() => setKeep(false)}>Write another</button></p>`
       : html`<label>Body <textarea class="mono" rows="8" value=${body} onInput=${({ target }) => setBody(target.value)} spellcheck=${false}></textarea></label>`}
+    ${details.revealed ? null : html`<p class="note">Where <code>•••</code> stays, what is hidden is sent as it was.</p>`}
     <p class="problem" role="alert">${error}</p>
     <div class="buttons"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong" disabled=${busy}>Send</button></div>
   </form>`;

@@ -45,6 +45,9 @@ export const kStates = {
   replay: ['was sent from here', (row) => Boolean(row.summary.replayOf)],
 };
 
+/** What contexts are called, by their ids. */
+export const contextLabels = new Map();
+
 const has = (read) => (value) => (row) => read(row).toLowerCase().includes(value);
 
 /** Each key: what it is for, examples, and from a value the test of a row, or null where the value says nothing. */
@@ -63,7 +66,7 @@ export const kKeys = {
     examples: ['json', 'html', 'js', 'css', 'image', 'font', 'event-stream'],
     test: (value) => has((row) => (row.summary.type ?? '') + (row.summary.websocket ? ' websocket' : ''))(kTypes[value] ?? value),
   },
-  ctx: { hint: 'the id of its context, or a part of it', examples: [], test: has((row) => row.summary.context ?? '') },
+  ctx: { hint: 'a part of the id or the label of its context', examples: [], test: has(({ summary: { context } }) => `${context ?? ''} ${contextLabels.get(context) ?? ''}`) },
   url: { hint: 'a part of the URL', examples: ['/api'], test: has((row) => row.summary.url ?? '') },
   host: { hint: 'a part of host and port: localhost:3000', examples: ['localhost:3000'], test: has((row) => row.host) },
   path: { hint: 'how its path begins: /api/', examples: ['/api/'], test: (value) => (row) => row.path.toLowerCase().startsWith(value) },

@@ -74,8 +74,9 @@ function Empty() {
 export function List({ onOpen, onKeyDown }) {
   const rows = view.value.shown.value;
   const id = selected.value;
+  const { key, descending } = sorting.value;
   const activeIndex = id === null ? -1 : rows.indexOf(source.value.exchanges.get(id));
   return html`<${VirtualRows} items=${rows} name="x" label="Exchanges" height=${kRowHeight} head=${html`<${Head} />`} cells=${cells} rowClass=${rowClass}
     activeIndex=${activeIndex} onActivate=${(index) => select(rows[index].id)} onOpen=${onOpen} onKeyDown=${onKeyDown}
-    removedAbove=${view.value.removedAbove} empty=${html`<${Empty} />`} />`;
+    removedAbove=${view.value.removedAbove} follow=${key === 'time' && !descending} empty=${html`<${Empty} />`} />`;
 }

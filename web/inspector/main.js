@@ -2,6 +2,7 @@
 import { compare, copyAs, editAndReplay, live, move, openHar, replay, select } from './actions.js';
 import { ApiError, askJson, openSession } from './api.js';
 import { Details } from './details.js';
+import { contextLabels } from './filter.js';
 import { FilterBar } from './filter_bar.js';
 import { Banner, Footer, Header } from './header.js';
 import { later } from './later.js';
@@ -53,7 +54,7 @@ function shortcut(event, { field, toList }) {
     },
     j: () => move(1),
     k: () => move(-1),
-    r: () => replay(),
+    r: replay,
     e: editAndReplay,
     c: () => copyAs('curl'),
     d: compare,
@@ -102,6 +103,7 @@ async function followContexts() {
     if (!document.hidden) {
       try {
         contexts.value = (await askJson('/v1/contexts')).contexts;
+        for (const { id, label } of contexts.value) if (label) contextLabels.set(id, label);
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 401) return;

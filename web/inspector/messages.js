@@ -11,6 +11,7 @@ const kPreview = 300;     // characters
 const kHeight = 24;
 
 function previewOf(message) {
+  if (message.kind === 'broken') return message.note ?? '';
   const bytes = fromBase64(message.data);
   const text = message.kind === 'binary' ? null : asUtf8(message.kind === 'close' ? bytes.subarray(2) : bytes, message.kept < message.size);
   if (message.kind === 'close' && bytes.length >= 2) return `${(bytes[0] << 8) | bytes[1]} ${text ?? ''}`;

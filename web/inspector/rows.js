@@ -4,7 +4,7 @@ import { classes, html, useEffect, useLayoutEffect, useRef, useState } from './u
 
 const kMargin = 5;  // rows beyond what is seen, each way
 
-export function VirtualRows({ items, name, label, height, head, cells, rowClass, activeIndex, onActivate, onOpen, onKeyDown, removedAbove = 0, empty }) {
+export function VirtualRows({ items, name, label, height, head, cells, rowClass, activeIndex, onActivate, onOpen, onKeyDown, removedAbove = 0, follow = true, empty }) {
   const box = useRef(null);
   const follows = useRef(true);
   const seenAbove = useRef(removedAbove);
@@ -29,7 +29,7 @@ export function VirtualRows({ items, name, label, height, head, cells, rowClass,
   useLayoutEffect(() => {
     const gone = removedAbove - seenAbove.current;
     seenAbove.current = removedAbove;
-    if (follows.current && activeIndex < 0) box.current.scrollTop = box.current.scrollHeight;
+    if (follow && follows.current && activeIndex < 0) box.current.scrollTop = box.current.scrollHeight;
     else if (gone > 0) box.current.scrollTop -= gone * height;
     measure();
   }, [items]);
@@ -68,5 +68,5 @@ export function VirtualRows({ items, name, label, height, head, cells, rowClass,
     </div>
     ${items.length === 0 && empty ? html`<div class="empty">${empty}</div>` : null}
   </div>
-  ${items.length > 0 && !frame.atEnd ? html`<button type="button" class="to-end" onClick=${() => (box.current.scrollTop = box.current.scrollHeight)}>Newest ↓</button>` : null}`;
+  ${follow && items.length > 0 && !frame.atEnd ? html`<button type="button" class="to-end" onClick=${() => (box.current.scrollTop = box.current.scrollHeight)}>Newest ↓</button>` : null}`;
 }

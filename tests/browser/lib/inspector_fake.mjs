@@ -151,6 +151,7 @@ export async function startFake({ count = 0, gone = false } = {}) {
     }],
     ['POST', /^\/v1\/exchanges\/([^/]+)\/replay$/, ({ found, body }) => {
       const before = find(found);
+      if (body.url?.includes(':39385')) return new Error('that is a port of the proxy itself');
       const next = exchange(exchanges.at(-1).seq + 1, { method: body.method ?? before.method, url: body.url ?? before.url, replayOf: before.id, request: { ...before.request, body: body.body === undefined ? before.request.body : bodyOf(Buffer.from(body.body, 'base64')) } });
       fake.replays.push(body);
       fake.add(next);
@@ -180,6 +181,7 @@ export async function startFake({ count = 0, gone = false } = {}) {
       const found = path.exec(url.pathname);
       if (method !== request.method || !found) continue;
       const value = run({ found: found[1] && decodeURIComponent(found[1]), query: url.searchParams, body: text ? JSON.parse(text) : null });
+      if (value instanceof Error) return answer(508, { title: 'Loop Detected', detail: value.message });
       if (value === undefined && method === 'GET') return answer(404, { title: 'Not Found', detail: 'this exchange is no longer kept' });
       return answer(method === 'POST' && path.source.includes('replay') ? 202 : 200, value ?? null);
     }

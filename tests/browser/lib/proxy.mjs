@@ -44,5 +44,9 @@ export async function startProxy({ resolve = {} } = {}) {
     chromiumFlags: async (id) =>
       (await command(...creation(id), '--dedicated-port', '--format', 'chromium')).trim().split('\n'),
     release: (context) => command('ctx', 'release', context.id),
+    /** Any other command; answers what it prints. */
+    command,
+    /** The URL of the inspector's page, which works once. */
+    inspector: async () => (await command('inspect', '--print')).trim(),
   };
 }
