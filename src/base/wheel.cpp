@@ -14,18 +14,24 @@ void Deadline::after(milliseconds delay) {
 }
 
 void Deadline::unlink() {
-  Wheel& wheel = Loop::current().wheel();
   CMUX_CHECK(*link_ == this, "a deadline is where its slot says");
-  CMUX_CHECK(wheel.linked_ > 0, "a deadline ends on the loop that it was set on");
+  CMUX_CHECK(wheel_->linked_ > 0, "a wheel counts its deadlines");
   *link_ = next_;
   if (next_) next_->link_ = link_;
   link_ = nullptr;
-  --wheel.linked_;
+  --wheel_->linked_;
+}
+
+// Those that are left fire no more, and may be destroyed later.
+Wheel::~Wheel() {
+  for (Deadline* head : slots_)
+    for (Deadline* one = head; one; one = one->next_) one->link_ = nullptr;
 }
 
 void Wheel::set(Deadline& deadline, Clock::time_point due) {
   const auto since = std::chrono::duration_cast<milliseconds>(due - start_);
   CMUX_CHECK(since.count() >= 0, "a deadline is set on a wheel that turns already");
+  CMUX_CHECK(!deadline.link_ || deadline.wheel_ == this, "a deadline stays with the loop that it was first set on");
   deadline.tick_ = static_cast<std::uint64_t>(since / kTick) + 2;         // never early
   if (deadline.link_ && deadline.tick_ >= deadline.linked_tick_) return;  // found late when its slot comes: moved then
   if (deadline.link_) deadline.unlink();
@@ -39,6 +45,7 @@ void Wheel::link(Deadline& deadline) {
   deadline.next_ = head;
   if (head) head->link_ = &deadline.next_;
   deadline.link_ = &head;
+  deadline.wheel_ = this;
   head = &deadline;
   if (linked_++ == 0 || deadline.linked_tick_ < earliest_) earliest_ = deadline.linked_tick_;
 }

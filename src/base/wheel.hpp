@@ -43,6 +43,7 @@ class Deadline {
   std::uint64_t linked_tick_ = 0;  // the slot it is linked in; may be earlier than tick_
   Deadline* next_ = nullptr;
   Deadline** link_ = nullptr;  // what points at it; null: in no slot
+  Wheel* wheel_ = nullptr;     // ... of this wheel, which may be another thread's that has ended
 };
 
 // One turn of the wheel is kSlots ticks. A slot's deadlines are looked at when its tick comes: those that were pushed further
@@ -52,6 +53,8 @@ class Wheel {
   static constexpr milliseconds kTick{10};
 
   explicit Wheel(Clock::time_point start) : start_(start) {}
+  ~Wheel();
+  Wheel(const Wheel&) = delete;
   void set(Deadline& deadline, Clock::time_point due);
   // Calls back what is due at `now`.
   void fire(Clock::time_point now);
