@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/log.hpp"
 #include "policy/preset.hpp"
 #include "policy/route_json.hpp"
 #include "policy/route_url.hpp"
@@ -55,9 +56,8 @@ std::optional<std::uint64_t> whole_number(const json::value& value) {
   return std::nullopt;
 }
 
-bool is_plain_text(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
+// Shown to people as it is, by whatever shows it.
+bool is_plain_text(std::string_view text) { return log::printable(text) == text; }
 
 // What fills in a route's open fields, besides the fields themselves.
 struct Sources {
@@ -213,8 +213,10 @@ OrProblem<policy::ContextRequest> read_context_request(const json::value& body, 
   if (const json::value* const value = set_value(*object, "label")) {
     // Control characters would reach terminals and logs.
     if (!value->is_string() || value->get_string().size() > kLongestLabel || !is_plain_text(from_json(value->get_string())))
-      return problem(400, fmt::format("label: must be a string without control characters, {} bytes at the most", kLongestLabel),
-                     "label");
+      return problem(
+          400,
+          fmt::format("label: must be a string without control or formatting characters, {} bytes at the most", kLongestLabel),
+          "label");
     request.label = from_json(value->get_string());
   }
   auto route = read_route(*object, more_domains);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMostQuery = 4096;  // bytes; more is cut off, as UDP may
 constexpr std::size_t kDatagram = 65535;  // as long as any may be
+constexpr int kATurn = 16;                // datagrams that are taken before others have their turn
 
 // One datagram with its two addresses: from or to `peer`, and `own`, which the namespace's side is addressed as.
 struct Datagram {
@@ -140,10 +141,15 @@ Task<void> NameRelay::serve(Door& door) {
   waited_for_.insert(&watched.pollable.readable);
   while (!closed_) {
     co_await watched.pollable.readable;
-    for (auto query = std::make_unique<Query>(); !closed_ && receive(door.socket.get(), *query);
-         query = std::make_unique<Query>())
+    // A few a turn, so that a flood of queries holds up nothing else.
+    for (int turn = 0; turn < kATurn && !closed_; ++turn) {
+      auto query = std::make_unique<Query>();
+      if (!receive(door.socket.get(), *query)) {
+        watched.pollable.await_readable();
+        break;
+      }
       if (queries_ < limits_.queries) scope_.spawn(ask(door, std::move(query)));
-    if (!closed_) watched.pollable.await_readable();
+    }
     co_await Yield{};
   }
   waited_for_.erase(&watched.pollable.readable);

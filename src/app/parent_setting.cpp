@@ -74,7 +74,8 @@ boost::json::value parents_json(const upstream::Parents& parents) {
   const std::string& bypass = parents.bypass.text();
   return {{"requests", text_of(parents.requests)},
           {"tunnels", text_of(parents.tunnels)},
-          {"bypass", bypass.empty() ? boost::json::value() : boost::json::value(bypass)}};
+          {"bypass", bypass.empty() ? boost::json::value() : boost::json::value(bypass)},
+          {"notUnderstood", boost::json::value_from(parents.bypass.not_understood())}};
 }
 
 }  // namespace cmux::app

@@ -24,7 +24,7 @@ std::vector<std::string> keep_fixed(const Settings& running, Settings& read) {
 std::vector<std::string> differing(const Settings& one, const Settings& other) {
   std::vector<std::string> out;
   for (const Row& row : setting_rows())
-    if (row.print(one) != row.print(other)) out.push_back(row.info.name);
+    if (row.print(one) != row.print(other) || (row.same && !row.same(one, other))) out.push_back(row.info.name);
   return out;
 }
 

@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 #include <cerrno>
-#include <list>
 
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
@@ -180,7 +179,7 @@ class Server final : public admin::Instance {
     api_ = std::make_unique<admin::Api>(*this, record.token, local ? std::string() : admin_address);
     use_settings();
     workers_.start(
-        settings_.threads, options_.back(), [this](const proxy::Record& done) { reports_.take(done); },
+        settings_.threads, options_, [this](const proxy::Record& done) { reports_.take(done); },
         [this](proxy::TunnelFailure failed) { reports_.take(std::move(failed)); });
     observe();
     if (service_) start_service();
@@ -307,7 +306,7 @@ class Server final : public admin::Instance {
     settings_ = std::move(*read);
     log::configure(settings_.log_level, settings_.log_format);
     use_settings();
-    std::function<void(proxy::Worker&)> apply = [&options = options_.back()](proxy::Worker& worker) { worker.apply(options); };
+    std::function<void(proxy::Worker&)> apply = [options = options_](proxy::Worker& worker) { worker.apply(options); };
     co_await workers_.ask(std::move(apply));
     if (changed.empty()) log::info("settings read again: nothing has changed");
     else log::info("settings read again: changed are {}", fmt::join(changed, ", "));
@@ -317,14 +316,17 @@ class Server final : public admin::Instance {
 
   // What follows from them, but for what was opened by them.
   void use_settings() {
-    options_.push_back(proxy_options(settings_));
-    proxy::Options& options = options_.back();
+    proxy::Options options = proxy_options(settings_);
     options.authority = authority_.get();
+    options.pool.hop = hop_;
     options.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
     options.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
     if (service_) service_->prepare(options);
+    options_ = std::make_shared<const proxy::Options>(std::move(options));
     reports_.set_access_log(settings_.access_log);
     observe();
+    for (const std::string& entry : settings_.parents.bypass.not_understood())
+      log::warn("NO_PROXY: '{}' is no host, pattern, address or network, and keeps nothing from the parent proxy", entry);
     if (source_.path && settings_.watch_config && !file_watch_)
       file_watch_.emplace(*source_.path, [this] { scope_.spawn(reread()); });
     if (!settings_.watch_config) file_watch_.reset();
@@ -359,8 +361,8 @@ class Server final : public admin::Instance {
   const SettingsSource& source_;
   Service* const service_;  // null: serve
   Loop loop_;
-  // Those in use, behind all that were before: connections keep to those they began with, and nobody changes settings often.
-  std::list<proxy::Options> options_;
+  proxy::OptionsPtr options_;  // for what begins from now on
+  const std::string hop_ = policy::random_hex(16);
   http1::ServerOptions admin_options_;
   std::unique_ptr<tls::Authority> authority_;
   std::vector<net::Endpoint> own_;

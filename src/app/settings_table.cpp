@@ -166,7 +166,8 @@ std::vector<Row> make_rows() {
        Shape::text,
        one<&S::upstream_proxy>(parse_parent_setting),
        [](const S& s) { return s.upstream_proxy.empty() ? std::string() : toml_string(print_parent_setting(s.upstream_proxy)); },
-       "http://proxy.example:3128"});
+       "http://proxy.example:3128",
+       [](const S& one, const S& other) { return one.upstream_proxy == other.upstream_proxy && one.parents == other.parents; }});
   rows.push_back(switch_row<&S::insecure_upstream>({"insecure-upstream", "", "accept any certificate upstream"}));
   rows.push_back({{"upstream-h2c", "PATTERN", "hosts that speak HTTP/2 without TLS, by prior knowledge", true},
                   Shape::list,

@@ -17,6 +17,7 @@ struct Row {
   std::function<Result<void>(Settings&, const std::vector<std::string>&)> read;
   std::function<std::string(const Settings&)> print;  // a TOML value; empty where nothing is set
   std::string_view example;
+  bool (*same)(const Settings&, const Settings&) = nullptr;  // for what `print` does not show; null: it shows all
 };
 
 const std::vector<Row>& setting_rows();

@@ -7,7 +7,7 @@
 
 namespace cmux::app {
 
-void Workers::start(unsigned count, const proxy::Options& options, std::function<void(proxy::Record)> report,
+void Workers::start(unsigned count, proxy::OptionsPtr options, std::function<void(proxy::Record)> report,
                     std::function<void(proxy::TunnelFailure)> failed) {
   for (unsigned i = 0; i < count; ++i) all_.push_back(std::make_unique<proxy::Worker>(options, report, failed));
   const SignalsBlocked blocked;  // in the workers

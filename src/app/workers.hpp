@@ -16,8 +16,8 @@ class Workers {
   explicit Workers(Loop& loop) : loop_(loop) {}
   Workers(const Workers&) = delete;
 
-  // `options` and what reports call outlive the workers.
-  void start(unsigned count, const proxy::Options& options, std::function<void(proxy::Record)> report,
+  // What reports call outlives the workers.
+  void start(unsigned count, proxy::OptionsPtr options, std::function<void(proxy::Record)> report,
              std::function<void(proxy::TunnelFailure)> failed);
   // Aborts what is open. False: one hangs, and its thread with it.
   bool stop(milliseconds limit);

@@ -125,18 +125,27 @@ Ring& ring() {
 
 bool is_plain(char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; }
 
-// How many bytes at the front of `text` are a character of UTF-8 (RFC 3629 section 4) beyond ASCII; 0: none, or one of the
-// control characters U+0080 to U+009F, by which terminals take orders as by ESC.
+// What shows nothing itself and changes how the text around it is read: the order of its characters (UAX 9), its lines, tags.
+constexpr std::pair<unsigned, unsigned> kHidden[] = {{0x61c, 0x61c},   {0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e},
+                                                     {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+
+// How many bytes at the front of `text` are a character of UTF-8 (RFC 3629 section 4) beyond ASCII; 0: none, or one that is not
+// shown as it is: hidden ones, and the control characters U+0080 to U+009F, by which terminals take orders as by ESC.
 std::size_t character_size(std::string_view text) {
   const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const unsigned first = at(0);
   const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
   if (first < 0xc2 || first > 0xf4) return 0;
-  for (std::size_t i = 1; i < size; ++i)
+  unsigned code = first & (0xffu >> (size + 1));
+  for (std::size_t i = 1; i < size; ++i) {
     if ((at(i) & 0xc0) != 0x80) return 0;
-  const unsigned second = at(1);
-  if ((first == 0xc2 && second < 0xa0) || (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
-  return (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f) ? 0 : size;
+    code = code << 6 | (at(i) & 0x3f);
+  }
+  constexpr unsigned kLeast[] = {0xa0, 0x800, 0x10000};  // below: longer than need be, or a control character
+  if (code < kLeast[size - 2] || (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) return 0;
+  for (const auto& [low, high] : kHidden)
+    if (code >= low && code <= high) return 0;
+  return size;
 }
 
 std::string escaped(std::string_view text, bool in_json) {

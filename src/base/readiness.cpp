@@ -31,16 +31,18 @@ struct Readiness::State {
     close(epoll);
     close(bell);
   }
+  // Of one that is in it already: its edges that were told of come again.
   void add(int descriptor, std::uint32_t events, void* pointer) {
     epoll_event event{events, {pointer}};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) != 0)
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0) return;
+    if (errno != EEXIST || epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event) != 0)
       throw std::system_error(errno, std::generic_category(), "epoll_ctl");
   }
   const int epoll, bell;
   std::optional<Descriptor> queue;  // the epoll descriptor: readable when something in it is ready
   bool armed = false;
   int next = 0, count = 0;
-  std::array<epoll_event, 256> batch;
+  std::array<epoll_event, 64> batch;  // a turn's: when a crowd leaves, its end is not all the work of one
 };
 
 Readiness::Readiness(boost::asio::io_context& context) : state_(std::make_unique<State>(context)) {}
@@ -132,7 +134,9 @@ Readiness::~Readiness() = default;
 
 void Readiness::detach() {}
 
-void Readiness::watch(Pollable& pollable) { pollable.waits = std::make_shared<Waits>(state_->context, pollable); }
+void Readiness::watch(Pollable& pollable) {
+  if (!pollable.waits) pollable.waits = std::make_shared<Waits>(state_->context, pollable);
+}
 
 void Readiness::unwatch(Pollable& pollable) noexcept {
   if (!pollable.waits) return;

@@ -73,28 +73,26 @@ struct Waker::Waking {
 
 namespace {
 
-upstream::PoolOptions hurried(upstream::PoolOptions options) {
+std::shared_ptr<const upstream::PoolOptions> hurried(upstream::PoolOptions options) {
   options.dial.timeout = kTry;
   options.dial.patience = milliseconds(0);
-  return options;
+  return std::make_shared<const upstream::PoolOptions>(std::move(options));
 }
 
 }  // namespace
 
 Waker::Waker(WakeRules rules, upstream::PoolOptions options, std::vector<net::Override> resolve, Told told)
     : rules_(std::move(rules)),
-      options_{hurried(std::move(options))},
       told_(std::move(told)),
       loop_(Loop::current()),
       resolver_(std::move(resolve)),
-      pool_(resolver_, options_.back()) {}
+      pool_(resolver_, hurried(std::move(options))) {}
 
 Waker::~Waker() = default;
 
 void Waker::apply(upstream::PoolOptions options, std::vector<net::Override> resolve) {
-  options_.push_back(hurried(std::move(options)));
   resolver_.apply(std::move(resolve));
-  pool_.apply(options_.back());
+  pool_.apply(hurried(std::move(options)));
 }
 
 void Waker::ask(const std::string& machine, const upstream::Origin& origin) {

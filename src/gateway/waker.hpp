@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -52,7 +51,6 @@ class Waker {
   Task<Result<void>> reach(const upstream::Origin& origin, Waking& waking);
 
   const WakeRules rules_;
-  std::list<upstream::PoolOptions> options_;  // those in use are the last; what has begun with others keeps to them
   const Told told_;
   Loop& loop_;
   net::Resolver resolver_;

@@ -100,8 +100,9 @@ ConnectionOptions take_connection_fields(Fields& fields) {
           if (http::equal_ignoring_case(option, "close")) options.close = true;
           else if (http::equal_ignoring_case(option, "keep-alive")) options.keep_alive = true;
           else if (http::equal_ignoring_case(option, "upgrade")) options.upgrade = true;
-          // Needed to know who asks; it is removed where that is decided.
-          else if (!http::equal_ignoring_case(option, "proxy-authorization")) named.add(option);
+          // Needed to know who asks, and whether it has been here; they are removed where that is decided.
+          else if (const Name name = http::name_of(option); name != Name::proxy_authorization && name != Name::x_cmux_proxied)
+            named.add(option);
         });
         break;
       case Name::keep_alive:

@@ -66,6 +66,8 @@ Framing write_request(const Head& head, Buffer& out, const ProxyForm* proxy) {
     out.append("\r\n");
   }
   write_fields(head.fields, out);
+  // For the next proxy, and nobody behind it: one that does not know it takes it out, as RFC 9110 section 7.6.1 has it.
+  if (proxy && head.fields.contains(Name::x_cmux_proxied)) out.append("Connection: X-Cmux-Proxied\r\n");
   Framing framing = Framing::none;
   if (upgrade) {
     out.append("Connection: Upgrade\r\nUpgrade: ");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -110,14 +111,19 @@ Result<std::unique_ptr<Listener>> Listener::adopt(Socket socket) {
   const int fd = socket.get();
   Endpoint endpoint;
   endpoint.size = sizeof endpoint.storage;
-  int listens = 0;
-  socklen_t size = sizeof listens;
+  int listens = 0, type = 0;
+  socklen_t size = sizeof listens, type_size = sizeof type;
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&endpoint.storage), &endpoint.size) != 0 ||
-      getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
+      getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 ||
+      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0)
     return from_errno(errno, fmt::format("descriptor {}, which was handed over", fd));
   const auto family = endpoint.storage.ss_family;
-  if (listens == 0 || (family != AF_INET && family != AF_INET6 && family != AF_UNIX))
-    return make_error(Errc::config, fmt::format("descriptor {}, which was handed over, is no socket that listens", fd));
+  if (listens == 0 || type != SOCK_STREAM || (family != AF_INET && family != AF_INET6 && family != AF_UNIX))
+    return make_error(Errc::config,
+                      fmt::format("descriptor {}, which was handed over, is no TCP or Unix stream socket that listens", fd));
+  // An abstract one (unix(7)) is nobody's file: whoever is there first has the name, and no rights keep others from it.
+  if (family == AF_UNIX && (endpoint.size <= offsetof(sockaddr_un, sun_path) || *path_of(endpoint) == '\0'))
+    return make_error(Errc::config, fmt::format("descriptor {}, which was handed over, is a Unix socket without a path", fd));
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0)
     return from_errno(errno, fmt::format("descriptor {}, which was handed over", fd));
   std::unique_ptr<Listener> made(new Listener(std::move(socket), endpoint));

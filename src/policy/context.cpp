@@ -15,17 +15,28 @@ std::size_t bytes_of(const Context& context) {
   return sizeof context + context.label.size() + (context.route ? bytes_of(*context.route) : 0);
 }
 
+// Where ssh, mail, LDAP, SQL Server, Oracle, MQTT, MySQL, PostgreSQL, AMQP, VNC, Redis, Cassandra, Kafka, Memcached and MongoDB
+// are found, which speak neither HTTP nor, to begin with, TLS. Of other ports there is no telling: most are web servers.
+constexpr std::uint16_t kRawPorts[] = {22,   25,   110,  143,  389,  587,  1433, 1521,  1883, 2222,
+                                       3306, 5432, 5672, 5900, 6379, 9042, 9092, 11211, 27017};
+
+bool is_raw(const Forward& forward) {
+  return std::find(std::begin(kRawPorts), std::end(kRawPorts), forward.port) != std::end(kRawPorts);
+}
+
 }  // namespace
 
 std::vector<std::string> warnings_of(const Context& context) {
   if (!context.route) return {};
   std::vector<std::string> out = warnings_of(*context.route);
-  if (context.forwards.empty()) return out;
-  const auto destination = destination_of(*context.route, Scheme::http, "localhost", context.forwards.front().port);
+  const auto raw = std::find_if(context.forwards.begin(), context.forwards.end(), is_raw);
+  if (raw == context.forwards.end()) return out;
+  const auto destination = destination_of(*context.route, Scheme::http, "localhost", raw->port);
   if (destination && !destination->tunnels)
-    out.emplace_back(
-        "forwards: this route carries HTTP and TLS alone; psql, redis-cli, ssh and whatever else speaks neither need a "
-        "cmuxProxyOrigin");
+    out.push_back(fmt::format(
+        "forwards: this route carries HTTP and TLS alone, and what is usual on port {} speaks neither: psql, redis-cli, "
+        "ssh and the like need a cmuxProxyOrigin",
+        raw->port));
   return out;
 }
 

@@ -58,8 +58,9 @@ Result<void> ContextPlanner::take_forwarded(Entrance& entrance, http::Head& requ
 
 Result<PlanPtr> ContextPlanner::plan(Entrance& entrance, const Session& session, const http::Head& request) {
   const bool connect = proxy::is_tunnel(request);
-  const Options& options = worker_.options();
-  if (!connect && entrance.plan && entrance.planned_for == session.context && entrance.planned_under == &options &&
+  const OptionsPtr& under = worker_.options_now();
+  const Options& options = *under;
+  if (!connect && entrance.plan && entrance.planned_for == session.context && entrance.planned_under == under &&
       entrance.planned_scheme == request.scheme && entrance.planned_authority == request.authority)
     return entrance.plan;
   if (connect && entrance.tunnel) return bad_request("CONNECT inside a tunnel");
@@ -75,9 +76,15 @@ Result<PlanPtr> ContextPlanner::plan(Entrance& entrance, const Session& session,
   const Appearance appearance{options.rewrites, entrance.forwarded ? &entrance.seen : nullptr};
   auto made = make_plan(session.context.get(), request.scheme, *target, request.authority, options.hosts, &appearance);
   if (!made) return bad_request(made.error().detail);
-  entrance.plan = std::make_shared<const Plan>(std::move(*made));
+  // The plan looks at rules of the options', and is held by requests that may still be there when others hold.
+  struct Held {
+    OptionsPtr under;
+    Plan plan;
+  };
+  const auto held = std::make_shared<const Held>(Held{under, std::move(*made)});
+  entrance.plan = PlanPtr(held, &held->plan);
   entrance.planned_for = session.context;
-  entrance.planned_under = &options;
+  entrance.planned_under = under;
   entrance.planned_scheme = request.scheme;
   entrance.planned_authority = request.authority;
   return entrance.plan;

@@ -202,13 +202,14 @@ Task<void> serve_intercepted(Worker& worker, std::unique_ptr<net::Transport> tra
 }
 
 Task<void> serve_requests(Worker& worker, std::unique_ptr<net::Transport> transport, Entrance& entrance, Protocol protocol) {
-  const bool http2 = protocol == Protocol::http2 && worker.options().offer_http2;
+  const OptionsPtr options = worker.options_now();
+  const bool http2 = protocol == Protocol::http2 && options->offer_http2;
   const std::string_view scheme = entrance.scheme;
   entrance.protocol = http2 ? "h2" : "http/1.1";
   RequestHandler handler(worker, entrance);
   // Without HTTP/2 its preface is answered in HTTP/1, as a version that is not spoken here.
-  if (http2) co_await http2::serve(std::move(transport), handler, worker.options().http2, worker.open());
-  else co_await http1::serve(std::move(transport), handler, scheme, worker.options().http1, worker.open());
+  if (http2) co_await http2::serve(std::move(transport), handler, options->http2, worker.open());
+  else co_await http1::serve(std::move(transport), handler, scheme, options->http1, worker.open());
 }
 
 }  // namespace cmux::proxy

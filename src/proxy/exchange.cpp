@@ -79,6 +79,8 @@ Task<void> Exchange::run() {
     co_await answer();
   } else if (auto who = admit(); !who) {
     co_await refuse(refusal_of(who.error()));
+  } else if (auto first = check_round(); !first) {
+    co_await refuse(refusal_of(first.error()));
   } else if (auto where = plan(); !where) {
     co_await refuse(refusal_of(where.error()));
   } else if (worker_.count().open_requests > worker_.options().max_requests) {
@@ -128,6 +130,22 @@ Result<void> Exchange::admit() {
   return {};
 }
 
+Result<void> Exchange::check_round() const {
+  const std::string& own = worker_.options().pool.hop;
+  for (const auto field : request_->fields)
+    if (field.known == Name::x_cmux_proxied && !own.empty() && http::has_token(field.value, own))
+      return Error{Errc::loop, Side::downstream, false, 508,
+                   "the request has been here before: this proxy and its parent proxy lead to each other"};
+  return {};
+}
+
+std::string Exchange::hops() const {
+  std::string all;
+  for (const auto field : request_->fields)
+    if (field.known == Name::x_cmux_proxied) all = upstream::with_hop(all, field.value);
+  return all;
+}
+
 Result<void> Exchange::plan() {
   planned_for_ = session_->context;
   auto made = worker_.planner().plan(entrance_, *session_, *request_);
@@ -157,14 +175,17 @@ Task<void> Exchange::answer() {
 
 // --- requests ----------------------------------------------------------------------------------------------------------------
 
-void Exchange::prepare_request() {
+void Exchange::prepare_request(const upstream::Lease& lease) {
   CMUX_CHECK(!is_stale(), "a request is made ready for the route that holds");
   origin_ = plan_->illusion.request(*request_);
   auto& fields = request_->fields;
+  const bool marked = lease.at_parent() && !worker_.options().pool.hop.empty();
+  const std::string hops_and_this = marked ? upstream::with_hop(hops(), worker_.options().pool.hop) : std::string();
   bool internal = false;
   for (const auto field : fields) internal = internal || field.known >= Name::x_cmux_host_override;
   if (internal) fields.remove_if([](const http::Fields::Field& field) { return field.known >= Name::x_cmux_host_override; });
   for (const auto& [name, value, known, secret] : plan_->headers) fields.set(name, value, secret);
+  if (marked) fields.add(Name::x_cmux_proxied, hops_and_this);
   request_->authority = plan_->authority;
   request_->scheme = plan_->origin.tls ? "https" : "http";
   if (!plan_->path_prefix.empty() && request_->path.starts_with('/')) request_->path.insert(0, plan_->path_prefix);
@@ -218,7 +239,7 @@ Task<void> Exchange::forward() {
       co_await fail(std::move(error));
       co_return;
     }
-    if (!std::exchange(prepared, true)) prepare_request();
+    if (!std::exchange(prepared, true)) prepare_request(*lease);
     tunnel_ = request_->is_upgrade();  // until it is refused
     note_opening(worker_.count(), record_.get(), *lease);
     CMUX_CHECK(!is_stale() && !responded_, "a request is sent where its route leads now, and not again once it is answered");

@@ -27,6 +27,10 @@ class Exchange final : public Active {
  private:
   Result<void> admit();  // session_
   Result<void> plan();   // plan_
+  // Two instances may be each other's parent proxy. Each puts its name into X-Cmux-Proxied of what it sends to one; that goes no
+  // further (http1/write.cpp). Through SOCKS5 nothing can be said.
+  Result<void> check_round() const;
+  std::string hops() const;  // the instances that the request comes from, as parent proxies of each other
   // No proxy on the way may read it: its Host is not where it goes, or it is a CONNECT.
   bool is_end_to_end() const { return !plan_->own_host || proxy::is_tunnel(*request_); }
   bool is_stale() const { return session_->context != planned_for_; }
@@ -44,7 +48,7 @@ class Exchange final : public Active {
   Task<Result<void>> respond(http::Stream& upstream);
   Task<void> refuse(Refusal refusal);
   Task<void> fail(Error error);  // tells the client, as far as it can still be told
-  void prepare_request();
+  void prepare_request(const upstream::Lease& lease);
   bool may_retry(const Error& error) const;
   void note_error(std::string_view name, const std::string& detail);
   void finish();

@@ -59,7 +59,8 @@ Task<void> Exchange::dial() {
   if (!claim.granted()) co_return;
   net::DialTiming timing;
   const auto use = entrance_.unrouted ? upstream::Use::own : upstream::Use::bytes;
-  auto reached = co_await worker_.pool().dialler().reach(plan_->origin, use, &timing, session_->context->id);
+  std::string behind = hops();
+  auto reached = co_await worker_.pool().dialler().reach(plan_->origin, use, &timing, session_->context->id, std::move(behind));
   claim.end();
   if (reached) {
     worker_.count().dns.add(timing.resolve);

@@ -32,7 +32,7 @@ struct Entrance {
   std::string credentials;
   SessionPtr authenticated;
   policy::ContextPtr planned_for;
-  const Options* planned_under = nullptr;
+  std::shared_ptr<const Options> planned_under;
   std::string planned_scheme, planned_authority;
   PlanPtr plan;
 };

@@ -49,13 +49,13 @@ OpenTunnel::~OpenTunnel() {
   --worker_.count().open_tunnels;
 }
 
-Worker::Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed)
-    : options_(&options),
+Worker::Worker(OptionsPtr options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed)
+    : options_(std::move(options)),
       report_(std::move(report)),
       tunnel_failed_(std::move(failed)),
-      resolver_(options.resolve),
-      pool_(resolver_, options.pool),
-      planner_(options.make_planner ? options.make_planner() : std::make_unique<ContextPlanner>(*this)) {}
+      resolver_(options_->resolve),
+      pool_(resolver_, {options_, &options_->pool}),
+      planner_(options_->make_planner ? options_->make_planner() : std::make_unique<ContextPlanner>(*this)) {}
 
 Worker::~Worker() {
   if (thread_.joinable() && !stop(milliseconds(0))) thread_.join();
@@ -267,11 +267,11 @@ void Worker::abort() {
   resolver_.cancel();
 }
 
-void Worker::apply(const Options& options) {
-  const Options& before = *std::exchange(options_, &options);
-  resolver_.apply(options.resolve);
-  pool_.apply(options.pool);
-  if (server_tls_ && before.offer_http2 != options.offer_http2) server_tls_->offer_http2(options.offer_http2);
+void Worker::apply(OptionsPtr options) {
+  const OptionsPtr before = std::exchange(options_, std::move(options));
+  resolver_.apply(options_->resolve);
+  pool_.apply({options_, &options_->pool});
+  if (server_tls_ && before->offer_http2 != options_->offer_http2) server_tls_->offer_http2(options_->offer_http2);
 }
 
 policy::Usage Worker::usage(const std::string& username) const {

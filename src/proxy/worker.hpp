@@ -28,6 +28,7 @@ namespace cmux::proxy {
 class Planner;
 class Worker;
 
+// Settings, as they are at one time. Whoever keeps to those of its beginning holds them.
 struct Options {
   http1::ServerOptions http1;
   http2::Options http2;
@@ -50,6 +51,8 @@ struct Options {
   // Makes each worker's planner. Null: who asks shows a context's credentials.
   std::function<std::unique_ptr<Planner>()> make_planner;
 };
+
+using OptionsPtr = std::shared_ptr<const Options>;
 
 // A raw tunnel that could not be: its client was told 200, or nothing, by then, and only sees it closed.
 struct TunnelFailure {
@@ -104,8 +107,7 @@ class OpenTunnel final : public http::Drainable {
 class Worker {
  public:
   // `report` takes records while they are observed, `failed` the failures of raw tunnels always; called on the worker's thread.
-  // `options` outlive the worker, and so do those of apply().
-  Worker(const Options& options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed = {});
+  Worker(OptionsPtr options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed = {});
   ~Worker();
 
   // --- from any thread ---
@@ -120,7 +122,7 @@ class Worker {
   // --- on the worker's thread ---
   void apply(policy::ContextStore::Change change, const policy::ContextPtr& context);
   // For what begins from now on: connections keep to what they began with, requests do not.
-  void apply(const Options& options);
+  void apply(OptionsPtr options);
   // Accepts connections until listener->close(), and hands them out to `workers` in turn. Null: the proxy port's.
   void accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers, DoorPtr door);
   // No more requests on open connections; `done` is called, on this thread, when the last one has ended.
@@ -137,6 +139,7 @@ class Worker {
   SessionPtr session_of(const std::string& username) const;  // null: there is none
 
   const Options& options() const { return *options_; }
+  const OptionsPtr& options_now() const { return options_; }
   Planner& planner() { return *planner_; }
   Clock::time_point now() const { return loop_.now(); }
   upstream::Pool& pool() { return pool_; }
@@ -163,7 +166,7 @@ class Worker {
   void tidy_later();
   void tidy();
 
-  const Options* options_;
+  OptionsPtr options_;
   std::function<void(Record)> report_;
   std::function<void(TunnelFailure)> tunnel_failed_;
   Loop loop_;

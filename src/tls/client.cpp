@@ -27,10 +27,19 @@ bool is_ip(const std::string& host) {
 
 ClientContext::Slot::~Slot() { SSL_SESSION_free(session); }
 
+int ClientContext::sessions_index() {
+  static const int index = SSL_CTX_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void*, void* sessions, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Sessions*>(sessions); });
+  return index;
+}
+
 Result<std::unique_ptr<ClientContext>> ClientContext::create(const ClientSettings& settings) {
   std::unique_ptr<ClientContext> made(new ClientContext);
   made->context_ = SSL_CTX_new(TLS_client_method());
   SSL_CTX* const context = made->context_;
+  made->sessions_ = new Sessions;
+  SSL_CTX_set_ex_data(context, sessions_index(), made->sessions_);
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, new_session);
@@ -48,10 +57,7 @@ Result<std::unique_ptr<ClientContext>> ClientContext::create(const ClientSetting
   return made;
 }
 
-ClientContext::~ClientContext() {
-  sessions_.clear();
-  SSL_CTX_free(context_);
-}
+ClientContext::~ClientContext() { SSL_CTX_free(context_); }
 
 SSL* ClientContext::make(const std::string& host, const std::string& session_key, std::string_view alpn) {
   SSL* ssl = SSL_new(context_);
@@ -67,8 +73,8 @@ SSL* ClientContext::make(const std::string& host, const std::string& session_key
   }
   if (!alpn.empty())
     SSL_set_alpn_protos(ssl, reinterpret_cast<const unsigned char*>(alpn.data()), static_cast<unsigned>(alpn.size()));
-  if (sessions_.size() < kMostSessions || sessions_.contains(session_key)) {
-    Slot& slot = sessions_[session_key];
+  if (sessions_->size() < kMostSessions || sessions_->contains(session_key)) {
+    Slot& slot = (*sessions_)[session_key];
     if (slot.session) SSL_set_session(ssl, slot.session);
     SSL_set_ex_data(ssl, slot_index(), &slot);
   }

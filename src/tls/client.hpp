@@ -1,6 +1,6 @@
 // ClientContext: TLS towards upstreams, with verification against the system's CAs and resumed sessions. One a worker and trust
 // setting: sessions never cross trust settings. Made at the first https destination, as reading the system's CAs takes some 40
-// ms.
+// ms. What it made may outlive it.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -37,11 +37,13 @@ class ClientContext {
     SSL_SESSION* session = nullptr;
     ~Slot();
   };
+  using Sessions = std::map<std::string, Slot, std::less<>>;
   ClientContext() = default;
+  static int sessions_index();
   static int new_session(SSL* ssl, SSL_SESSION* session);
 
   SSL_CTX* context_ = nullptr;
-  std::map<std::string, Slot, std::less<>> sessions_;
+  Sessions* sessions_ = nullptr;  // context_'s, which every SSL made from it holds
 };
 
 }  // namespace cmux::tls

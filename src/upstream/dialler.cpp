@@ -21,18 +21,21 @@ std::chrono::microseconds since(Clock::time_point start) {
 }
 
 Error refusal_of(const http::Head& answer) {
-  return make_error(answer.status == 504 ? Errc::connect_timeout : Errc::refused,
+  return make_error(answer.status == 504   ? Errc::connect_timeout
+                    : answer.status == 508 ? Errc::loop
+                                           : Errc::refused,
                     fmt::format("it answered CONNECT with {} {}", answer.status, http1::reason_of(answer.status)));
 }
 
 // Asks for a tunnel (RFC 9110 section 9.3.6); the transport is the tunnel's afterwards.
 Task<Result<void>> ask_connect(std::unique_ptr<net::Transport>& transport, const Parent& parent, net::Authority target,
-                               const http1::ClientOptions& options) {
+                               std::string hops, const http1::ClientOptions& options) {
   http1::ClientConnection connection(std::move(transport), options, &parent.form);
   http::Head request;
   request.method = "CONNECT";
   request.authority = target.text();
   request.end = true;
+  if (!hops.empty()) request.fields.add(http::Name::x_cmux_proxied, hops);
   auto sent = co_await connection.write_head(request, http::Next::end);
   if (!sent) co_return sent;
   auto answer = co_await connection.read_head();
@@ -65,11 +68,15 @@ Error upstream_error(Error error, const Origin& origin, const Parent* parent) {
   return error;
 }
 
-void Dialler::apply(const DiallerOptions& options) {
-  const DiallerOptions& before = *std::exchange(options_, &options);
-  if (options.tls == before.tls) return;
-  auto made = tls::ClientContext::create(options.tls);
-  if (made) tls_.push_back(std::move(*made));
+std::string with_hop(std::string_view hops, std::string_view hop) {
+  return fmt::format("{}{}{}", hops, hops.empty() || hop.empty() ? "" : ", ", hop);
+}
+
+void Dialler::apply(std::shared_ptr<const DiallerOptions> options) {
+  const auto before = std::exchange(options_, std::move(options));
+  if (options_->tls == before->tls) return;
+  auto made = tls::ClientContext::create(options_->tls);
+  if (made) tls_ = std::move(*made);
   else log::error("no TLS upstream by the new settings: {}", made.error().detail);
 }
 
@@ -79,15 +86,17 @@ const Parent* Dialler::parent_of(const Origin& origin, Use use) const {
   return options_->parents.find(origin.host, origin.port, use != Use::requests);
 }
 
-Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* timing, std::string client) {
+Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* timing, std::string client, std::string hops) {
   Reached reached;
+  reached.options = options_;
   reached.parent = parent_of(origin, use);
   const auto start = Clock::now();
   net::DialTiming taken;
   const net::Authority* const via = reached.parent ? &reached.parent->at : nullptr;
   net::DialOptions unguarded;
-  if (use == Use::own) unguarded.timeout = options_->dial.timeout;
-  const net::DialOptions& options = use == Use::own ? unguarded : options_->dial;
+  const net::DialOptions& usual = reached.options->dial;
+  if (use == Use::own) unguarded.timeout = usual.timeout;
+  const net::DialOptions& options = use == Use::own ? unguarded : usual;
   auto socket = co_await net::dial(resolver_, via ? via->host : origin.host, via ? *via->port : origin.port, options, &taken,
                                    std::move(client));
   if (!socket) {
@@ -105,9 +114,9 @@ Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* ti
         },
         &lowest);
     const auto passed = std::chrono::duration_cast<milliseconds>(since(start));
-    if (options_->dial.timeout.count() > 0) late.after(std::max(options_->dial.timeout - passed, milliseconds(1)));
+    if (usual.timeout.count() > 0) late.after(std::max(usual.timeout - passed, milliseconds(1)));
     reached.at_parent = use == Use::requests && reached.parent->takes_absolute_form();
-    auto passed_on = co_await pass(reached, origin);
+    auto passed_on = co_await pass(reached, origin, hops);
     late.cancel();  // before the next turn of the loop: a socket that failed has gone already
     if (!passed_on) co_return upstream_error(passed_on.error(), origin, reached.parent);
     taken.connect = since(start) - taken.resolve;
@@ -117,8 +126,9 @@ Task<Result<Reached>> Dialler::reach(Origin origin, Use use, net::DialTiming* ti
 }
 
 // From the parent's socket to what the connection is for.
-Task<Result<void>> Dialler::pass(Reached& reached, const Origin& origin) {
+Task<Result<void>> Dialler::pass(Reached& reached, const Origin& origin, const std::string& hops) {
   const Parent& parent = *reached.parent;
+  const DiallerOptions& options = *reached.options;
   if (parent.kind == Parent::Kind::https) {
     const Origin at{true, false, parent.at.host, *parent.at.port};
     auto secured = co_await secure(std::move(reached.transport), at, kHttp1);
@@ -128,18 +138,19 @@ Task<Result<void>> Dialler::pass(Reached& reached, const Origin& origin) {
   if (reached.at_parent) co_return Result<void>{};
   net::Authority target = authority_of(origin);
   if (parent.kind == Parent::Kind::socks5)
-    co_return co_await ask_socks(*reached.transport, parent, std::move(target), options_->http1.send_timeout);
-  co_return co_await ask_connect(reached.transport, parent, std::move(target), options_->http1);
+    co_return co_await ask_socks(*reached.transport, parent, std::move(target), options.http1.send_timeout);
+  std::string all_hops = with_hop(hops, options.hop);
+  co_return co_await ask_connect(reached.transport, parent, std::move(target), std::move(all_hops), options.http1);
 }
 
 Task<Result<std::unique_ptr<net::Transport>>> Dialler::secure(std::unique_ptr<net::Transport> transport, Origin origin,
                                                               std::string_view alpn) {
-  if (tls_.empty()) {
+  if (!tls_) {
     auto made = tls::ClientContext::create(options_->tls);
     if (!made) co_return made.error();
-    tls_.push_back(std::move(*made));
+    tls_ = std::move(*made);
   }
-  auto secured = std::make_unique<net::TlsTransport>(std::move(transport), tls_.back()->make(origin.host, origin.text(), alpn));
+  auto secured = std::make_unique<net::TlsTransport>(std::move(transport), tls_->make(origin.host, origin.text(), alpn));
   Deadline late(
       [](void* under) {
         static_cast<net::Transport*>(under)->abort(make_error(Errc::connect_timeout, "no answer in the TLS handshake"), false);

@@ -25,6 +25,8 @@ http::Stream& Lease::stream() const {
 
 const Parent* Lease::parent() const { return kept_ ? kept_->parent : shared_ ? shared_->parent : nullptr; }
 
+bool Lease::at_parent() const { return kept_ && kept_->connection.is_to_proxy(); }
+
 void Lease::give_back() {
   stream_.reset();
   shared_.reset();

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "http/fields.hpp"
+#include "net/resolver.hpp"
 #include "tls/digest.hpp"
 
 namespace cmux::upstream {
@@ -31,6 +32,9 @@ constexpr std::array<Scheme, 4> kSchemes{{
 }};
 constexpr std::size_t kLongestSocks = 255;  // RFC 1929 section 2
 constexpr std::string_view kRedacted = "***";
+constexpr unsigned kMappedBits = 96;  // of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2)
+constexpr std::string_view kWild = "*?";
+constexpr std::string_view kInPatterns = "abcdefghijklmnopqrstuvwxyz0123456789-_.*?";
 
 Error refused(std::string_view why) {
   return make_error(Errc::config, fmt::format("expected http://[user:password@]host:port, https://… or socks5://…; {}", why));
@@ -131,41 +135,48 @@ Result<Parent> parse_parent(std::string_view url) {
 Bypass::Bypass(std::string_view text) : text_(text) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find_first_of(", \t"), text.size());
-    if (end > 0) add(text.substr(0, end));
+    const std::string_view word = text.substr(0, end);
+    if (auto entry = read(word)) entries_.push_back(std::move(*entry));
+    else if (!word.empty()) not_understood_.emplace_back(word);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
 }
 
-void Bypass::add(std::string_view text) {
+std::optional<Bypass::Entry> Bypass::read(std::string_view text) {
   Entry entry;
   if (const std::size_t slash = text.find('/'); slash != text.npos) {
     entry.network = net::Endpoint::from_ip(text.substr(0, slash), 0);
     const char* const end = text.data() + text.size();
     const auto [stop, failed] = std::from_chars(text.data() + slash + 1, end, entry.bits);
-    if (!entry.network || failed != std::errc() || stop != end || entry.bits > 8 * address_bytes(*entry.network).size()) return;
-    return entries_.push_back(std::move(entry));
+    if (!entry.network || failed != std::errc() || stop != end) return std::nullopt;
+    const auto size = static_cast<unsigned>(8 * address_bytes(*entry.network).size());
+    // An IPv4 network in IPv6's form: its prefix counts from the front of that.
+    if (size == 32 && entry.network->storage.ss_family == AF_INET6) {
+      if (entry.bits > 128) return std::nullopt;
+      entry.bits -= std::min(entry.bits, kMappedBits);
+    }
+    if (entry.bits > size) return std::nullopt;
+    return entry;
   }
   // An IPv6 address has colons of its own; with a port it stands in brackets.
   const std::size_t colon = text.rfind(':');
-  const bool has_port = colon != text.npos && (text.find(':') == colon || text[colon - 1] == ']');
+  const bool has_port = colon != text.npos && colon > 0 && (text.find(':') == colon || text[colon - 1] == ']');
   if (has_port) {
     entry.port = net::parse_port(text.substr(colon + 1));
-    if (!entry.port) return;
+    if (!entry.port) return std::nullopt;
     text = text.substr(0, colon);
   }
   if (text.size() > 2 && text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
-  if (text == "*") return entries_.push_back(std::move(entry));
   if (auto address = net::Endpoint::from_ip(text, 0)) {
     entry.bits = static_cast<unsigned>(8 * address_bytes(*address).size());
     entry.network = *address;
-    return entries_.push_back(std::move(entry));
+    return entry;
   }
-  entry.below_only = text.starts_with("*.");
-  if (entry.below_only) text.remove_prefix(1);
   if (text.starts_with('.')) text.remove_prefix(1);
   if (text.ends_with('.')) text.remove_suffix(1);
   entry.name = net::to_lower(text);
-  if (!entry.name.empty()) entries_.push_back(std::move(entry));
+  if (entry.name.empty() || entry.name.find_first_not_of(kInPatterns) != std::string::npos) return std::nullopt;
+  return entry;
 }
 
 bool Bypass::matches(const Entry& entry, std::string_view host) {
@@ -173,8 +184,8 @@ bool Bypass::matches(const Entry& entry, std::string_view host) {
     const auto address = net::Endpoint::from_ip(host, 0);
     return address && is_within(*address, *entry.network, entry.bits);
   }
-  if (entry.name.empty()) return true;
-  return net::is_under(host, entry.name) && (!entry.below_only || host.size() > entry.name.size());
+  if (entry.name.find_first_of(kWild) != std::string::npos) return net::matches_glob(entry.name, host);
+  return net::is_under(host, entry.name);
 }
 
 bool Bypass::covers(std::string_view host, std::uint16_t port) const {

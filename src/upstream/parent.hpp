@@ -29,28 +29,29 @@ struct Parent {
 // Errors are Errc::config and quote nothing of the text, which may hold a password.
 Result<Parent> parse_parent(std::string_view url);
 
-// What NO_PROXY says, as curl and Go read it: hosts, with all below them and with or without a dot in front; "*.name", with what
-// is below it alone; addresses and networks ("10.0.0.0/8", for targets that are addresses); each of them with a port or without;
-// "*" for everything. What is none of these covers nothing.
+// What NO_PROXY says, as curl and Go read it: hosts, with all below them and with or without a dot in front; globs over hosts
+// ("*.name" for what is below it alone, "10.1.*", "*" for everything); addresses and networks ("10.0.0.0/8", for targets that are
+// addresses); hosts and addresses with a port or without. What is none of these covers nothing, and is told of.
 class Bypass {
  public:
   Bypass() = default;
   explicit Bypass(std::string_view text);
   bool covers(std::string_view host, std::uint16_t port) const;
   const std::string& text() const { return text_; }
+  const std::vector<std::string>& not_understood() const { return not_understood_; }
 
  private:
   struct Entry {
-    std::string name;  // empty: any host, or a network
-    bool below_only = false;
+    std::string name;  // a host, or a glob; empty where there is a network
     std::optional<net::Endpoint> network;
     unsigned bits = 0;  // of the network's address that count
     std::optional<std::uint16_t> port;
   };
-  void add(std::string_view text);
+  static std::optional<Entry> read(std::string_view text);
   static bool matches(const Entry& entry, std::string_view host);
   std::string text_;
   std::vector<Entry> entries_;
+  std::vector<std::string> not_understood_;
 };
 
 struct Parents {

@@ -6,26 +6,31 @@
 namespace cmux::upstream {
 
 struct Kept {
-  Kept(Pool* of, std::shared_ptr<Place> at, std::uint64_t number, Reached reached, const http1::ClientOptions& options);
+  Kept(Pool* of, std::shared_ptr<Place> at, std::uint64_t number, Reached reached);
   ~Kept();
   Kept(const Kept&) = delete;
   Pool* pool;
   std::shared_ptr<Place> place;
   std::uint64_t serial;
-  const Parent* parent;
+  std::shared_ptr<const DiallerOptions> options;
+  const Parent* parent;  // of these
   http1::ClientConnection connection;
 };
 
 struct Shared {
-  Shared(Reached reached, const http2::Options& options, std::shared_ptr<Place> at, std::uint64_t number)
+  Shared(Reached reached, std::shared_ptr<const PoolOptions> now, std::shared_ptr<Place> at, std::uint64_t number)
       : place(std::move(at)),
         serial(number),
+        options(std::move(now)),
+        opened_by(std::move(reached.options)),
         parent(reached.parent),
-        connection(std::move(reached.transport), options, changed, this) {}
+        connection(std::move(reached.transport), options->http2, changed, this) {}
   static void changed(void* shared);
   std::shared_ptr<Place> place;
   std::uint64_t serial;
-  const Parent* parent;
+  std::shared_ptr<const PoolOptions> options;
+  std::shared_ptr<const DiallerOptions> opened_by;
+  const Parent* parent;  // of these
   http2::ClientConnection connection;
 };
 
@@ -104,12 +109,13 @@ struct Place {
   static constexpr std::size_t kMostAtOnce = 100'000;
 };
 
-inline Kept::Kept(Pool* of, std::shared_ptr<Place> at, std::uint64_t number, Reached reached, const http1::ClientOptions& options)
+inline Kept::Kept(Pool* of, std::shared_ptr<Place> at, std::uint64_t number, Reached reached)
     : pool(of),
       place(std::move(at)),
       serial(number),
+      options(std::move(reached.options)),
       parent(reached.parent),
-      connection(std::move(reached.transport), options, reached.at_parent ? &reached.parent->form : nullptr) {
+      connection(std::move(reached.transport), options->http1, reached.at_parent ? &parent->form : nullptr) {
   ++place->kept;
 }
 inline Kept::~Kept() { --place->kept; }

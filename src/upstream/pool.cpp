@@ -23,8 +23,8 @@ std::string Origin::text() const {
   return fmt::format("{}://{}{}{}:{}", h2c ? "h2c" : tls ? "https" : "http", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
 }
 
-Pool::Pool(net::Resolver& resolver, const PoolOptions& options)
-    : options_(&options), dialler_(resolver, options), asleep_(options.time_asleep()) {}
+Pool::Pool(net::Resolver& resolver, std::shared_ptr<const PoolOptions> options)
+    : options_(std::move(options)), dialler_(resolver, options_), asleep_(options_->time_asleep()) {}
 Pool::~Pool() {
   for (auto& [origin, place] : places_) place->idle.clear();
 }
@@ -187,7 +187,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   const std::uint64_t serial = opened_;
   if (offer == Offer::h2c || reached->transport->alpn() == "h2") {
     place->http1 = false;
-    auto shared = std::make_shared<Shared>(std::move(*reached), options_->http2, place, serial);
+    auto shared = std::make_shared<Shared>(std::move(*reached), options_, place, serial);
     for (const auto& one : place->shared) shared->connection.learn(one->connection.learned());
     place->shared.push_back(shared);
     if (!wanted.upgrade && !attempt->abandoned) {
@@ -199,7 +199,7 @@ Task<void> Pool::open(std::shared_ptr<Place> place, Offer offer, Wanted wanted, 
   } else {
     if (offer == Offer::both) place->http1 = true;
     if (attempt->abandoned) co_return;
-    lease.kept_ = std::make_unique<Kept>(this, place, serial, std::move(*reached), options_->http1);
+    lease.kept_ = std::make_unique<Kept>(this, place, serial, std::move(*reached));
     lease.serial_ = serial;
   }
 }
@@ -270,10 +270,11 @@ void Pool::notice_sleep() {
   }
 }
 
-void Pool::apply(const PoolOptions& options) {
-  const PoolOptions& before = *std::exchange(options_, &options);
-  dialler_.apply(options);
-  if (options.tls == before.tls && options.parents == before.parents && options.h2c_hosts == before.h2c_hosts) return;
+void Pool::apply(std::shared_ptr<const PoolOptions> options) {
+  const auto before = std::exchange(options_, std::move(options));
+  const PoolOptions& now = *options_;
+  dialler_.apply(options_);
+  if (now.tls == before->tls && now.parents == before->parents && now.h2c_hosts == before->h2c_hosts) return;
   for (auto& [origin, place] : places_) {
     place->h2c = speaks_h2c(origin);
     place->stale = opened_;

@@ -52,6 +52,8 @@ class Lease {
   std::uint64_t serial() const { return serial_; }
   // What the connection goes through, or ends at; null: nothing.
   const Parent* parent() const;
+  // It ends at the parent, which reads the request.
+  bool at_parent() const;
   explicit operator bool() const { return kept_ != nullptr || stream_ != nullptr; }
 
  private:
@@ -91,7 +93,7 @@ class Claim final : public http::Abortable {
 
 class Pool {
  public:
-  Pool(net::Resolver& resolver, const PoolOptions& options);
+  Pool(net::Resolver& resolver, std::shared_ptr<const PoolOptions> options);
   ~Pool();
   Pool(const Pool&) = delete;
 
@@ -102,7 +104,7 @@ class Pool {
 
   Dialler& dialler() { return dialler_; }
   // For what is opened from now on. What was opened under another trust is not used for the next request.
-  void apply(const PoolOptions& options);
+  void apply(std::shared_ptr<const PoolOptions> options);
 
   std::size_t idle_count() const;
   std::size_t open_count() const;  // those in use, too
@@ -131,7 +133,7 @@ class Pool {
   void drop(Kept* kept);
   void notice_sleep();
 
-  const PoolOptions* options_;
+  std::shared_ptr<const PoolOptions> options_;
   Dialler dialler_;
   // Those that nobody uses are removed when there are twice as many as the last time.
   std::map<Origin, std::shared_ptr<Place>> places_;

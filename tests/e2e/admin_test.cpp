@@ -184,6 +184,8 @@ TEST_CASE("admin: a wrong field is named, with what is allowed, and no context i
       {R"({"lable":"x"})", "lable", "label"},
       {R"({"label":7})", "label", "string"},
       {R"({"label":"a\u001b[31m"})", "label", "control"},
+      {R"({"label":"a\u009b31m"})", "label", "control"},
+      {R"({"label":"a\u202eb"})", "label", "formatting"},
       {R"({"webContentsId":-1})", "webContentsId", "number"},
       {R"({"webContentsId":1.5})", "webContentsId", "number"},
       {R"({"webContentsId":"1"})", "webContentsId", "number"},

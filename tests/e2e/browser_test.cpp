@@ -107,6 +107,15 @@ TEST_CASE("browser: what cannot be: no such browser 127, no URL 2, bad names 2; 
   CHECK(user.browse({"--profile", "../up", kFromUrl[0], kFromUrl[1], "--browser", user.fake()}).exit == 2);
   CHECK(user.browse({"--profile", "", kFromUrl[0], kFromUrl[1]}).exit == 2);
   CHECK(user.browse({"--from-url", "https://example.org/", "--browser", user.fake()}).exit == 2);
+  for (const char* const url :
+       {"javascript:alert(1)", "file:///etc/passwd", "data:text/html,x", "chrome://settings", "localhost:3000", "//localhost",
+        "http:///x", "https://", " http://localhost:3000", "view-source:http://localhost"}) {
+    INFO(url);
+    const Run refused = user.browse({kFromUrl[0], kFromUrl[1], "--browser", user.fake("exit 0"), url});
+    CHECK(refused.exit == 2);
+    CHECK(contains(refused.err, "expected http://"));
+    CHECK(refused.out.empty());
+  }
   CHECK(user.nothing_is_left());
   CHECK(user.no_profile_is_left());
 }

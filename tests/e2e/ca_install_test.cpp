@@ -167,6 +167,45 @@ TEST_CASE("ca install: without rights the commands are shown and agreed to, and 
   CHECK(has(read_file(home / "asked"), "update-ca-certificates"));
 }
 
+TEST_CASE("ca install: what root runs is the system's, whatever PATH and JAVA_HOME say") {
+  Stores stores;
+  const std::string mark = stores.home / "mark";
+  const auto trap = [&](const std::string& path) {
+    fs::remove(path);
+    write_file(path, fmt::format("#!/bin/sh\ntouch {}\nexit 1\n", mark));
+    fs::permissions(path, fs::perms::owner_all);
+  };
+  fs::create_directory(stores.home / "bin");
+  for (const char* const name : {"certutil", "keytool", "java", "install", "rm", "update-ca-certificates", "openssl"})
+    trap(stores.home / "bin/" + name);
+  // Root, as far as these files are concerned, with rights of its own alone.
+  const auto as_root = [&](const Strings& kinds, const Strings& more) {
+    Strings command{"unshare", "--mount"}, environment = stores.environment;
+    if (geteuid() != 0) command.insert(command.end(), {"--user", "--map-root-user"});
+    command.insert(command.end(), {binary(), "ca", "install"});
+    for (const std::string& kind : kinds) command.insert(command.end(), {"--store", kind});
+    environment.insert(environment.end(), more.begin(), more.end());
+    return run(command, environment);
+  };
+  const std::string path = fmt::format("PATH={}:{}", stores.home / "bin", std::getenv("PATH"));
+  const Run nss = as_root({"nss"}, {path});
+  INFO(nss.out << nss.err);
+  CHECK(nss.exit == 0);
+  CHECK(has(stores.in_nss(), "cmuxproxy-"));
+
+  // A Java that anybody could change, and one that is named from where one is.
+  trap(stores.java + "/bin/keytool");
+  fs::permissions(stores.java + "/bin", fs::perms::all);
+  const Run java = as_root({"java"}, {path});
+  INFO(java.out << java.err);
+  CHECK(java.exit == 1);
+  CHECK(has(java.out, "a Java that root alone can change"));
+  const Run relative = as_root({"java"}, {path, "JAVA_HOME=java"});
+  CHECK(relative.exit == 1);
+  CHECK(has(relative.err, "no store was found"));
+  CHECK_FALSE(fs::exists(mark));
+}
+
 TEST_CASE("ca bundle: the system's roots and ours, by which both are verified") {
   const TempDir home;
   const Strings environment{"HOME=" + home.path, "XDG_STATE_HOME="};

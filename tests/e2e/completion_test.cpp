@@ -145,6 +145,42 @@ TEST_CASE("completion: the scripts work in their shells") {
   CHECK(fish.out == "trace\n");
 }
 
+TEST_CASE("completion: no script runs the program of the folder that one is in, or what a program prints") {
+  const TempDir folder;
+  std::filesystem::create_directory(folder / "here");
+  std::filesystem::create_directory(folder / "bin");
+  const auto program = [&](const std::string& path, std::string_view text) {
+    write_file(folder / path, fmt::format("#!/bin/sh\n{}\n", text));
+    std::filesystem::permissions(folder / path, std::filesystem::perms::owner_all);
+  };
+  program("here/cmuxproxy", "touch \"$MARK\"; echo cfolder");
+  program("bin/cmuxproxy",
+          R"(echo ':command a[$(touch "$MARK")0]'; echo '$(touch "$MARK")'; printf '%s\n' '`touch $MARK`' -n cgood)");
+  const std::string mark = folder / "mark", script = folder / "script";
+  const auto ask = [&](const std::string& shell, const std::string& path, const std::string& text) {
+    write_file(script, run({binary(), "completion", shell}).out);
+    Strings command{shell, "-c", text};
+    if (shell != "bash") command.insert(command.begin() + 1, shell == "zsh" ? "-f" : "--no-config");
+    const Run done = run(command, {"SCRIPT=" + script, "HERE=" + (folder / "here"), "MARK=" + mark,
+                                   fmt::format("PATH={}{}", path, std::getenv("PATH"))});
+    INFO(shell << done.out << done.err);
+    CHECK_FALSE(std::filesystem::exists(mark));
+    return done.out;
+  };
+  const std::string bash =
+      "source \"$SCRIPT\"; cd \"$HERE\"; COMP_WORDS=(./cmuxproxy c) COMP_CWORD=1; _cmuxproxy ./cmuxproxy c ./cmuxproxy; "
+      "printf '%s\\n' \"${COMPREPLY[@]}\"";
+  const std::string zsh =
+      "compdef() { :; }; _describe() { print -rl -- \"${(@P)2}\"; }; source \"$SCRIPT\"; cd \"$HERE\"; "
+      "words=(./cmuxproxy c) CURRENT=2; _cmuxproxy";
+  const std::string fish = "source \"$SCRIPT\"; cd \"$HERE\"; complete -C './cmuxproxy c'";
+  for (const auto& [shell, text] : {std::pair{"bash", bash}, {"zsh", zsh}, {"fish", fish}}) {
+    INFO(shell);
+    CHECK(ask(shell, (folder / "bin") + ":", text).find("cgood") != std::string::npos);
+    CHECK(ask(shell, ".:", text).find("cfolder") == std::string::npos);
+  }
+}
+
 TEST_CASE("man pages: one a command, with every flag of its help, and no complaint of man") {
   const TempDir folder;
   REQUIRE(run({binary(), "__package-files", folder.path}).exit == 0);

@@ -71,7 +71,11 @@ TEST_CASE("parent: requests, HTTP/2, WebSockets and raw bytes go through it") {
   CHECK(chain.parents("tunnels") == (absolute ? 1 : 2));
   CHECK(chain.parents("requests") == requests + (absolute ? 2 : 1));
   const Strings fields = echoed_fields(chain.proxy->get(plain, "http://plain.test/echo").json());
-  for (const std::string& field : fields) CHECK_FALSE(field.starts_with("Proxy-"));
+  for (const std::string& field : fields) {
+    CHECK_FALSE(field.starts_with("Proxy-"));
+    CHECK_FALSE(field.starts_with("X-Cmux-Proxied"));
+    CHECK_FALSE(field.starts_with("Connection"));
+  }
 
   // The connection that is kept carries requests that the parent reads: no WebSocket.
   const auto tunnels = chain.parents("tunnels");
@@ -247,6 +251,39 @@ TEST_CASE("parent: one that is not there is named, and so is one that is this pr
   CHECK(holds(loop.body, "through the parent proxy"));
 }
 
+TEST_CASE("parent: two that are each other's answer 508 at once, and say so to each other alone") {
+  const std::string scheme = GENERATE("http", "https");
+  INFO(scheme);
+  TempDir home;
+  const std::string config = home / "config.toml";
+  write_file(config, "");
+  Proxy one({"--config", config});
+  const auto url_of = [&](const Proxy& proxy, const Context& context) {
+    return fmt::format("{}://{}:{}@localhost:{}", scheme, context.username, context.password, proxy.port());
+  };
+  const Context at_one = one.context();
+  Proxy two({"--upstream-proxy", url_of(one, at_one), "--upstream-ca", text_in(one.ready, "caFile")});
+  write_file(config, fmt::format("upstream-proxy = \"{}\"\nupstream-ca = \"{}\"\n", url_of(two, two.context()),
+                                 text_in(two.ready, "caFile")));
+  one.process().signal(SIGHUP);
+  REQUIRE(eventually([&] { return holds(one.process().stderr_text(), "changed are upstream-ca, upstream-proxy"); }));
+
+  const auto total = [&] { return number_in(one.api("GET", "/v1/status").json().at("requests").as_object(), "total"); };
+  const Context routed = one.routed();
+  for (const std::string_view asked : {"http://far.test/", "CONNECT far.test:443", "http://localhost:3000/"}) {
+    INFO(asked);
+    const auto before = total();
+    const Response answer =
+        asked.starts_with("CONNECT")
+            ? one.connect().ask(fmt::format("{} HTTP/1.1\r\nHost: far.test:443\r\n{}\r\n", asked, routed.auth_line()), "CONNECT")
+            : one.get(routed, asked);
+    INFO(answer.head << answer.body);
+    CHECK(answer.status == 508);
+    CHECK(answer.header("Proxy-Status").starts_with("cmuxproxy; error=proxy_loop_detected"));
+    CHECK(total() == before + 2);
+  }
+}
+
 TEST_CASE("parent: requests in absolute form end as badly as CONNECT does, and pages of its own reach the client") {
   Upstream parent;
   Proxy proxy({"--upstream-proxy", fmt::format("http://me:s3cret@127.0.0.1:{}", parent.port())});
@@ -254,12 +291,17 @@ TEST_CASE("parent: requests in absolute form end as badly as CONNECT does, and p
   const std::string named = fmt::format("http://far.test:80 through the parent proxy http://127.0.0.1:{}: ", parent.port());
   const auto ask = [&](const std::string& said) {
     Client client = proxy.connect();
-    client.send(request_text("POST", "http://far.test/x?y", context, {}, "body"));
+    client.send(request_text("POST", "http://far.test/x?y", context, "X-Cmux-Proxied: before\r\n", "body"));
     {
       Peer peer = parent.accept();
       const std::string request = peer.read_until("body");
       CHECK(request.starts_with(
           "POST http://far.test/x?y HTTP/1.1\r\nHost: far.test\r\nProxy-Authorization: Basic bWU6czNjcmV0\r\n"));
+      // ... and who it comes from, for this proxy and nobody behind it.
+      const std::size_t mark = request.find("\r\nX-Cmux-Proxied: before, ");
+      REQUIRE(mark != std::string::npos);
+      CHECK(request.find("\r\n", mark + 2) == mark + 42);
+      CHECK(holds(request, "\r\nConnection: X-Cmux-Proxied\r\n"));
       peer.send(said);
       peer.half_close();
       peer.wait_for_end();

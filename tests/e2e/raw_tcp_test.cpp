@@ -199,6 +199,24 @@ TEST_CASE("raw tcp: psql by a forwarded port and run --transparent") {
   CHECK(server.stop(SIGINT, 30s) == 0);
 }
 
+TEST_CASE("raw tcp: a forwarded port that is a web server's, as far as its number tells, is nothing to warn of") {
+  const Proxy proxy;
+  const Strings route = {"--morph-id", "abc", "--scope", "base", "--domain-suffix", "cmux.test"};
+  for (const auto& [ports, warned] : std::vector<std::pair<Strings, bool>>{
+           {{"3000:0"}, false}, {{"3000:0", "8080:0"}, false}, {{"3000:0", "6379:0"}, true}, {{"22:0"}, true}}) {
+    Strings create = {"ctx", "create", "--json"};
+    create.insert(create.end(), route.begin(), route.end());
+    for (const std::string& port : ports) create.insert(create.end(), {"--forward", port});
+    const Run made = proxy.cli(create);
+    INFO(made.err);
+    REQUIRE(made.exit == 0);
+    CHECK(made.err.empty() != warned);
+    if (warned)
+      CHECK(made.err.find(fmt::format("usual on port {} speaks neither", ports.back().substr(0, ports.back().find(':')))) !=
+            std::string::npos);
+  }
+}
+
 TEST_CASE("raw tcp: a route that carries none says so when it is made, and when it is tried") {
   Workspace workspace;
   Proxy proxy({}, &workspace);

@@ -66,7 +66,10 @@ TEST_CASE("activation: what is handed over and does not fit is an error that say
     Strings kinds;
     std::string said;
   };
-  for (const Row& row : {Row{{"udp"}, "is no socket that listens"}, Row{{"bound"}, "is no socket that listens"},
+  for (const Row& row : {Row{{"udp"}, "is no TCP or Unix stream socket that listens"},
+                         Row{{"bound"}, "is no TCP or Unix stream socket that listens"},
+                         Row{{"tcp", "packets"}, "is no TCP or Unix stream socket that listens"},
+                         Row{{"tcp", "abstract"}, "descriptor 4, which was handed over, is a Unix socket without a path"},
                          Row{{"tcp", "tcp"}, "two sockets of one kind"}, Row{{"tcp", "unix", "tcp"}, "3 sockets"}}) {
     Activated service(row.kinds);
     CHECK(service.process.wait() == 1);

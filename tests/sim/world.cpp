@@ -25,7 +25,7 @@ World::World(std::uint64_t seed, bool clean, bool mild) : random(seed), book(cle
   kernel->plan = [this](const Address& to) { return plan_link(to); };
   make_options();
   worker = std::make_unique<proxy::Worker>(
-      options_, [this](proxy::Record record) { count_outcome(record); },
+      std::make_shared<const proxy::Options>(options_), [this](proxy::Record record) { count_outcome(record); },
       [](const proxy::TunnelFailure& failed) {
         hit_named("error/", failed.error);
         note("tunnel", fmt::format("{}: {}: {}", failed.target, failed.error, failed.detail));

@@ -79,6 +79,19 @@ std::string default_url(const Options& options, const json::object& context) {
   return fmt::format("http://localhost:{}/", read ? read->port : 3000);
 }
 
+// A page by way of the proxy. Other schemes mean something else to a browser (javascript:, file:), and may be somebody else's
+// text.
+CLI::Validator web_url() {
+  const auto check = [](const std::string& text) -> std::string {
+    const std::size_t end = text.find("://");
+    const std::string scheme = net::to_lower(text.substr(0, end));
+    const std::string_view rest = end == std::string::npos ? std::string_view() : std::string_view(text).substr(end + 3);
+    const bool web = (scheme == "http" || scheme == "https") && !rest.empty() && rest.front() != '/';
+    return web ? std::string() : "expected http://… or https://…, such as http://localhost:3000/";
+  };
+  return {check, "", "web url"};
+}
+
 int browse(const Options& options) {
   if (options.url.empty() && options.route.from_url.empty())
     throw Exit{kUsage, "browser: a URL is missing, such as http://localhost:3000/"};
@@ -107,7 +120,8 @@ void add_browser(CLI::App& app, Action& chosen, std::vector<std::string> argumen
   auto options = std::make_shared<Options>();
   options->arguments = std::move(arguments);
   CLI::App* const command = app.add_subcommand("browser", "open a browser window whose localhost is the workspace's");
-  command->add_option("url", options->url, "what to open; without it localhost with the port of --from-url")->check(not_empty());
+  command->add_option("url", options->url, "what to open, http:// or https://; without it localhost with the port of --from-url")
+      ->check(web_url());
   command->add_option("--browser", options->browser, "the program, built on Chromium; without it the first that is found")
       ->type_name("PATH")
       ->check(not_empty());

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/log.hpp"
 #include "cli.hpp"
 #include "run_instance.hpp"
 
@@ -65,7 +66,7 @@ std::vector<std::string> contexts(const std::string& instance) {
   if (!answer || !answer->ok()) return out;
   const json::array* const all = member(answer->body, "contexts").if_array();
   for (const json::value& context : all ? *all : json::array())
-    out.push_back(fmt::format("{}\t{}", text_member(context, "id"), text_member(context, "label")));
+    out.push_back(fmt::format("{}\t{}", text_member(context, "id"), log::printable(text_member(context, "label"))));
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/log.hpp"
 #include "net/socket.hpp"
 
 namespace cmux::cli {
@@ -120,8 +121,8 @@ void print_note(std::string_view text) {
 
 std::string shown(const json::value& value) {
   if (value.is_null()) return "-";
-  if (const json::string* const text = value.if_string()) return {text->data(), text->size()};
-  return json::serialize(value);
+  if (const json::string* const text = value.if_string()) return log::printable({text->data(), text->size()});
+  return log::printable(json::serialize(value));
 }
 
 const json::value& member(const json::object& object, std::string_view key) {
@@ -138,7 +139,8 @@ const json::value& member(const json::value& object, std::string_view key) {
 
 std::string text_member(const json::object& object, std::string_view key) {
   const json::value& value = member(object, key);
-  return value.is_string() ? shown(value) : std::string();
+  const json::string* const text = value.if_string();
+  return text ? std::string(text->data(), text->size()) : std::string();
 }
 
 std::string text_member(const json::value& object, std::string_view key) {

@@ -1,4 +1,6 @@
-// completion: what a shell reads to complete cmuxproxy's command lines. The scripts only ask the program (candidates.hpp).
+// completion: what a shell reads to complete cmuxproxy's command lines. The scripts only ask the program (candidates.hpp): that
+// of PATH, and not the one that the line names, which may be a stranger's in the folder that one looks at. What it prints is text
+// to them: shells' arithmetic would carry out commands in it.
 #include <fmt/format.h>
 
 #include "cli.hpp"
@@ -8,17 +10,18 @@ namespace cmux::cli {
 
 constexpr const char* kBash = R"(# bash completion for cmuxproxy
 _cmuxproxy() {
-  local line rest=
+  local line rest= program
   COMPREPLY=()
+  program=$(type -P cmuxproxy) && [[ $program == /* ]] || return
   while IFS= read -r line; do
     case $line in
       :files) compopt -o default 2>/dev/null ;;
       :command\ *) rest=${line#:command } ;;
       *) COMPREPLY+=("${line%%$'\t'*}") ;;
     esac
-  done < <("$1" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-  if [[ -n $rest ]]; then
-    if declare -F _command_offset >/dev/null; then _command_offset $((rest + 1)); else compopt -o default 2>/dev/null; fi
+  done < <("$program" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  if [[ $rest =~ ^[0-9]{1,6}$ ]]; then
+    if declare -F _command_offset >/dev/null; then _command_offset $((10#$rest + 1)); else compopt -o default 2>/dev/null; fi
   fi
 }
 complete -F _cmuxproxy cmuxproxy
@@ -26,12 +29,13 @@ complete -F _cmuxproxy cmuxproxy
 
 constexpr const char* kZsh = R"(#compdef cmuxproxy
 _cmuxproxy() {
-  local line
+  local line program=$(whence -p cmuxproxy)
   local -a matches
-  for line in "${(@f)$("${(Q)words[1]}" __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)}"; do
+  [[ $program == /* ]] || return
+  for line in "${(@f)$("$program" __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)}"; do
     case $line in
       (:files) _files; return ;;
-      (:command\ *)
+      (:command\ <0-999999>)
         local -i skip=${line#:command }
         shift skip words
         shift words
@@ -51,14 +55,17 @@ constexpr const char* kFish = R"(# fish completion for cmuxproxy
 function __cmuxproxy_complete
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    for line in (command $words[1] __complete $words[2..-1] "$current" 2>/dev/null)
+    set -l program (command --search cmuxproxy)
+    string match -q '/*' -- "$program"; or return
+    for line in ($program __complete $words[2..-1] "$current" 2>/dev/null)
         switch $line
             case ':files'
                 __fish_complete_path "$current"
             case ':command *'
-                __fish_complete_subcommand --fcs-skip=(math 1 + (string replace ':command ' '' -- $line))
+                string match -qr '^:command (?<skip>[0-9]{1,6})$' -- $line
+                and __fish_complete_subcommand --fcs-skip=(math 1 + $skip)
             case '*'
-                echo $line
+                printf '%s\n' $line
         end
     end
 end

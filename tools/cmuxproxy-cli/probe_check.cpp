@@ -85,7 +85,12 @@ void add_parent(const admin::Client& client, std::vector<Check>& checks) {
                                            : fmt::format("http:// goes {}, all else {}", way(requests), way(tunnels));
   if (const std::string bypass = text_member(parents, "bypass"); !bypass.empty())
     detail += fmt::format("; straight to loopback and {}", bypass);
-  checks.push_back({"parent", Verdict::ok, std::move(detail), {}});
+  const json::array* const lost = member(parents, "notUnderstood").if_array();
+  if (!lost || lost->empty()) return checks.push_back({"parent", Verdict::ok, std::move(detail), {}});
+  std::string words;
+  for (const json::value& entry : *lost) words += fmt::format("{}'{}'", words.empty() ? "" : ", ", shown(entry));
+  checks.push_back({"parent", Verdict::warning, fmt::format("{}; of these {} mean nothing", detail, words),
+                    "write hosts, *.host, addresses or networks, each with :PORT or without, into NO_PROXY"});
 }
 
 // Raw tunnels whose clients saw no more than their end: the last of each context that there is.

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/log.hpp"
 #include "port_flags.hpp"
 #include "route_flags.hpp"
 #include "run.hpp"
@@ -25,6 +26,7 @@
 namespace cmux::cli {
 namespace {
 
+constexpr std::size_t kLongestName = 180;         // of a command, for its label, which is bounded
 constexpr int kCannotRun = 126, kNotFound = 127;  // as shells and env(1) have it
 
 struct Options {
@@ -44,9 +46,8 @@ const bool kPipeSignalIgnored = [] {
 // The name of the command, for people who list the contexts.
 std::string label_of(const std::string& command) {
   const std::string name = command.substr(command.rfind('/') + 1);
-  for (const char c : name)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "run";
-  return fmt::format("run {}", name).substr(0, 100);
+  // Longer ones would have to be cut, within a character perhaps.
+  return log::printable(name) == name && name.size() <= kLongestName ? fmt::format("run {}", name) : "run";
 }
 
 json::object request_of(const Options& options) {

@@ -1,8 +1,10 @@
 #include "trust_stores.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -43,11 +45,32 @@ std::string name_of(const std::string& pem) {
   return name;
 }
 
+// Where root's programs are. What root runs is not to depend on the PATH or the JAVA_HOME of whoever became root.
+constexpr std::array<std::string_view, 6> kRootsFolders{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                                        "/usr/bin",        "/sbin",          "/bin"};
+
+std::string find_roots_tool(const std::string& name) {
+  for (const std::string_view folder : kRootsFolders)
+    if (const std::string found = find_program(fmt::format("{}/{}", folder, name)); !found.empty()) return found;
+  return {};
+}
+
 // Administrators' programs are not in every user's PATH.
 std::string find_tool(const std::string& name) {
-  for (const std::string& place : {name, "/usr/sbin/" + name, "/sbin/" + name})
-    if (const std::string found = find_program(place); !found.empty()) return found;
-  return {};
+  const std::string found = find_program(name);
+  return found.empty() ? find_roots_tool(name) : found;
+}
+
+// Neither it nor what leads there can others change. In a folder with the sticky bit they have no hand on what is not theirs.
+// `path` is canonical.
+bool is_roots(const fs::path& path) {
+  for (fs::path at = path;; at = at.parent_path()) {
+    struct stat status {};
+    if (stat(at.c_str(), &status) != 0 || status.st_uid != 0) return false;
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !(S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0))
+      return false;
+    if (at == at.parent_path()) return true;
+  }
 }
 
 // --- the system's ---
@@ -77,7 +100,7 @@ std::optional<TrustStore> system_store(const std::string& path, const std::strin
       {"/usr/share/pki/trust/anchors", {"update-ca-certificates"}, {"update-ca-certificates"}},
   };
   for (const SystemFolder& each : kFolders) {
-    const std::string tool = find_tool(each.update.front());
+    const std::string tool = find_roots_tool(each.update.front());
     std::error_code failed;
     if (tool.empty() || !fs::is_directory(each.folder, failed)) continue;
     const std::string file = fmt::format("{}/{}.crt", each.folder, name_of(pem));
@@ -142,12 +165,15 @@ std::optional<TrustStore> java_store(const std::string& path, const std::string&
   fs::path home = variable("JAVA_HOME");
   if (home.empty()) home = fs::canonical(find_program("java"), failed).parent_path().parent_path();
   if (!home.is_absolute()) return std::nullopt;
+  home = fs::canonical(home, failed);
+  if (failed) return std::nullopt;
   fs::path keys = home / "lib/security/cacerts";
   if (!fs::exists(keys, failed)) keys = home / "jre/lib/security/cacerts";
   const std::string real = fs::canonical(keys, failed).string();
   // Below /etc it is made from the system's roots, and follows them.
   if (failed || real.starts_with("/etc/")) return std::nullopt;
-  const std::string tool = (home / "bin/keytool").string(), name = name_of(pem);
+  const fs::path place = home / "bin/keytool";
+  const std::string tool = fs::weakly_canonical(place, failed).string(), name = name_of(pem);
   const auto keytool = [=](Command more) {
     Command command{tool};
     command.insert(command.end(), more.begin(), more.end());
@@ -156,7 +182,10 @@ std::optional<TrustStore> java_store(const std::string& path, const std::string&
     return command;
   };
   TrustStore store{"java", real, access(real.c_str(), W_OK) != 0, {}, {}, {}, {}};
-  if (find_program(tool).empty()) store.missing = tool;
+  if (find_program(tool).empty()) store.missing = place.string();
+  else if ((store.needs_root || geteuid() == 0) && !(is_roots(tool) && is_roots(real)))
+    store.missing =
+        fmt::format("a Java that root alone can change, for root to run its keytool; that in {} is not", home.string());
   store.holds = [=] {
     const Said said = ask_command(keytool({"-exportcert", "-rfc"}));
     return said.code == 0 ? compare(said.text, pem) : Holds::nothing;
@@ -169,6 +198,7 @@ std::optional<TrustStore> java_store(const std::string& path, const std::string&
 }  // namespace
 
 std::vector<TrustStore> trust_stores(const std::string& path, const std::string& pem) {
+  if (geteuid() == 0) setenv("PATH", fmt::format("{}", fmt::join(kRootsFolders, ":")).c_str(), 1);
   std::vector<TrustStore> stores;
   if (auto system = system_store(path, pem)) stores.push_back(std::move(*system));
   for (const std::string& folder : nss_databases()) stores.push_back(nss_store(folder, path, pem));

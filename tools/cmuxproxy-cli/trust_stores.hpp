@@ -1,6 +1,7 @@
 // Where programs of this machine look for the authorities that they trust, and how one is put there and taken out again: the
 // system's folder, browsers' NSS databases, Java's key store. By the tools that own these places; nothing here writes to them
-// itself.
+// itself. As root they are looked for in the system's own folders alone, whatever PATH says, which they get, too; and a Java that
+// others could change is left alone.
 #pragma once
 
 #include <functional>

@@ -1,6 +1,7 @@
 """activate.py [--kinds KIND,...] UNIX-PATH COMMAND...: what systemd's socket activation does. Binds a TCP and a Unix socket, prints
 {"port": N}, waits for the first client, and becomes COMMAND, which inherits them (sd_listen_fds(3)). --kinds: which sockets instead, of
-tcp, unix, udp and bound (TCP that does not listen); then nobody is waited for."""
+tcp, unix, udp, bound (TCP that does not listen), abstract (a Unix socket without a path) and packets (a Unix socket of another type);
+then nobody is waited for."""
 import json
 import os
 import select
@@ -17,13 +18,13 @@ path, command = arguments[0], arguments[1:]
 
 
 def make(kind):
-    if kind == "unix":
-        made = socket.socket(socket.AF_UNIX)
-        made.bind(path)
+    if kind in ("unix", "abstract", "packets"):
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET if kind == "packets" else socket.SOCK_STREAM)
+        made.bind(b"\0cmuxproxy-%d" % os.getpid() if kind == "abstract" else path)
     else:
         made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM)
         made.bind(("127.0.0.1", 0))
-    if kind in ("tcp", "unix"):
+    if kind not in ("udp", "bound"):
         made.listen(64)
     return made
 

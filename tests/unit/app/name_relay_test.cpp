@@ -156,6 +156,19 @@ Task<void> ask_the_silent(World& world) {
   CHECK(bytes == "2");
 }
 
+// How many queries have gone out when another coroutine has its turn for the first time.
+Task<void> ask_at_once(World& world, unsigned& first, unsigned& all) {
+  constexpr unsigned kMany = 60;
+  std::string bytes;
+  net::Endpoint from;
+  for (unsigned i = 0; i < kMany; ++i) world.ask("query");
+  while (all < kMany) {
+    co_await Yield{};
+    while (world.server.receive_now(bytes, from)) ++all;
+    if (first == 0) first = all;
+  }
+}
+
 Task<void> ask_by_size(World& world) {
   std::string bytes;
   net::Endpoint from;
@@ -192,6 +205,15 @@ TEST_CASE("name relay: a query beyond the bound is dropped, and the next has its
 TEST_CASE("name relay: a query that nobody answers is given up, and makes room") {
   World world({.queries = 1, .patience = milliseconds(20)});
   run(world.loop, with_relay(world, ask_the_silent(world)));
+}
+
+TEST_CASE("name relay: a flood of queries lets others have their turn") {
+  World world;
+  unsigned first = 0, all = 0;
+  run(world.loop, with_relay(world, ask_at_once(world, first, all)));
+  CHECK(first > 0);
+  CHECK(first <= 16);
+  CHECK(all == 60);
 }
 
 TEST_CASE("name relay: a query of 4 KB comes whole, a longer one is cut off there") {

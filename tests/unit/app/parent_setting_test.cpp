@@ -21,15 +21,17 @@ TEST_CASE("upstream-proxy: auto is what the environment says") {
   CHECK(found(world, "auto") == "null");
   CHECK(found(world, "") == "null");
   world.variables = {{"ALL_PROXY", "socks5://all.test"}, {"NO_PROXY", "a.test,10.0.0.0/8"}};
-  CHECK(found(world, "auto") ==
-        R"({"requests":"socks5://all.test:1080","tunnels":"socks5://all.test:1080","bypass":"a.test,10.0.0.0/8"})");
+  CHECK(
+      found(world, "auto") ==
+      R"({"requests":"socks5://all.test:1080","tunnels":"socks5://all.test:1080","bypass":"a.test,10.0.0.0/8","notUnderstood":[]})");
   world.variables["HTTPS_PROXY"] = "secure.test:3128";
   world.variables["http_proxy"] = "http://u:s3cret@plain.test:8080/";
   world.variables["HTTP_PROXY"] = "http://upper.test";
   world.variables["no_proxy"] = "*";
-  CHECK(found(world, "auto") == R"({"requests":"http://plain.test:8080","tunnels":"http://secure.test:3128","bypass":"*"})");
+  CHECK(found(world, "auto") ==
+        R"({"requests":"http://plain.test:8080","tunnels":"http://secure.test:3128","bypass":"*","notUnderstood":[]})");
   world.variables = {{"https_proxy", "http://only.test:1"}, {"http_proxy", ""}};
-  CHECK(found(world, "auto") == R"({"requests":null,"tunnels":"http://only.test:1","bypass":null})");
+  CHECK(found(world, "auto") == R"({"requests":null,"tunnels":"http://only.test:1","bypass":null,"notUnderstood":[]})");
   world.variables = {{"https_proxy", "ftp://u:s3cret@x.test"}};
   CHECK(found(world, "auto").starts_with("https_proxy: expected http://"));
   CHECK(found(world, "auto").find("s3cret") == std::string::npos);
@@ -38,7 +40,8 @@ TEST_CASE("upstream-proxy: auto is what the environment says") {
 TEST_CASE("upstream-proxy: from every source, and NO_PROXY is for auto alone") {
   World world;
   world.variables = {{"NO_PROXY", "*"}, {"PARENT", "https://u:s3cret@in.test"}};
-  CHECK(found(world, "env:PARENT") == R"({"requests":"https://in.test:443","tunnels":"https://in.test:443","bypass":null})");
+  CHECK(found(world, "env:PARENT") ==
+        R"({"requests":"https://in.test:443","tunnels":"https://in.test:443","bypass":null,"notUnderstood":[]})");
   CHECK(found(world, "env:MISSING") == "there is no variable MISSING");
   CHECK(world.refusal({{"upstream-proxy", {"env:MISSING"}}}) == "upstream-proxy: there is no variable MISSING");
   CHECK(world.refusal({{"upstream-proxy", {"s3cret"}}}).starts_with("--upstream-proxy: expected http://"));

@@ -34,6 +34,21 @@ TEST_CASE("reload: what only a start can change stays as it is, and is told") {
   CHECK(keep_fixed(running, *read).empty());
 }
 
+TEST_CASE("reload: a parent's password alone is a change, wherever it stands") {
+  World world;
+  world.variables = {{"PARENT", "http://me:one@proxy.example:3128"}};
+  const auto given = [&](const char* text) {
+    auto settings = world.load({{"upstream-proxy", {text}}});
+    REQUIRE(settings.has_value());
+    return std::move(*settings);
+  };
+  const Settings one = given("http://me:one@proxy.example:3128"), by_name = given("env:PARENT");
+  CHECK(differing(one, given("http://me:two@proxy.example:3128")) == std::vector<std::string>{"upstream-proxy"});
+  CHECK(differing(one, given("http://me:one@proxy.example:3128")).empty());
+  world.variables["PARENT"] = "http://me:two@proxy.example:3128";
+  CHECK(differing(by_name, given("env:PARENT")) == std::vector<std::string>{"upstream-proxy"});
+}
+
 TEST_CASE("reload: an error's lines") {
   CHECK(lines_of("one") == std::vector<std::string>{"one"});
   CHECK(lines_of("one\ntwo") == std::vector<std::string>{"one", "two"});

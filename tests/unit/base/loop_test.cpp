@@ -223,3 +223,24 @@ TEST_CASE("sleep_for does not end early") {
   loop.run(sleep_for(milliseconds(15)));
   CHECK(loop.now() - start >= milliseconds(15));
 }
+
+TEST_CASE("a deadline leaves the wheel that it is in, whichever loop is the current one, and may outlive it") {
+  Loop current;
+  int late = 0, fired = 0;
+  const auto count = [](void* counter) { ++*static_cast<int*>(counter); };
+  Deadline outlives(count, &late), fires(count, &fired);
+  {
+    Wheel other(current.now());
+    {
+      Deadline gone(count, &late);
+      other.set(gone, current.now() + milliseconds(20));
+    }
+    other.set(outlives, current.now() + milliseconds(500));
+    other.set(fires, current.now() + milliseconds(10));
+    other.fire(current.now() + milliseconds(50));
+    CHECK(fired == 1);
+    CHECK(other.left(current.now()) > milliseconds(0));
+  }
+  CHECK(late == 0);
+  CHECK(current.wheel().left(current.now()) < milliseconds(0));
+}

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cerrno>
 
@@ -31,6 +32,22 @@ TEST_CASE("times of RFC 3339 are read back, and nothing else is") {
   }
   for (const char* const text : {"", "2000-01-01", "2000-01-01T00:00:00Z", "2000-01-01T00:00:00.1Z", "2000-01-01T00:00:00.123Zx"})
     CHECK_FALSE(from_rfc3339(text).has_value());
+}
+
+TEST_CASE("what is printed keeps its characters and their order, and gives a terminal no orders") {
+  for (const char* const text :
+       {"", "plain \"text\" \\", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d",
+        "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb", "\xc2\xa0", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf"})
+    CHECK(log::printable(text) == text);
+  // RLO, LRI, RLM, ALM, BOM, zero width space, line separator, a tag, CSI, NUL; too long, a surrogate, too large, cut.
+  for (const char* const text :
+       {"\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x80\x8f", "\xd8\x9c", "\xef\xbb\xbf", "\xe2\x80\x8b", "\xe2\x80\xa8",
+        "\xf3\xa0\x81\x81", "\xc2\x9b", "\x01", "\xe0\x82\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x80"}) {
+    const std::string shown = log::printable(text);
+    INFO(shown);
+    CHECK(shown.starts_with("\\u00"));
+    CHECK(std::all_of(shown.begin(), shown.end(), [](char c) { return c > 0x20 && c < 0x7f; }));
+  }
 }
 
 TEST_CASE("the last lines of the log are kept, up to a bound, and who waits for them is told once") {

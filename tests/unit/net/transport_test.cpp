@@ -37,6 +37,24 @@ Task<void> both(Task<void> first, Task<void> second) {
   co_await scope.join();
 }
 
+Task<void> read_all(Transport& transport, std::size_t room, std::size_t& count) {
+  Buffer in;
+  while (true) {
+    auto read = co_await read_some(transport, in, room);
+    if (!read || *read == 0) co_return;
+    count += *read;
+    in.clear();
+  }
+}
+
+// How much one reader takes before another coroutine has its turn, and what it has taken in the end.
+Task<void> read_beside_another(Pair& pair, std::size_t& first, std::size_t& all) {
+  Scope scope;
+  scope.spawn(read_all(*pair.near, 100, all));
+  first = all;
+  co_await scope.join();
+}
+
 Task<void> abort_later(Transport& transport) {
   co_await Yield{};
   transport.abort(make_error(Errc::cancelled, "given up"), false);
@@ -265,4 +283,16 @@ TEST_CASE("a socket knows what its peer has not taken") {
   std::string got;
   run(loop, read_count(*pair.far, 6, got));
   CHECK(pair.near->unacknowledged() == 0);
+}
+
+TEST_CASE("transport: who always has more to say lets the others have their turn") {
+  Loop loop;
+  Pair pair;
+  const std::size_t most = put(*pair.far, std::string(1'000'000, 'x')).count;  // what the system holds
+  pair.far->shutdown_write();
+  std::size_t first = 0, all = 0;
+  loop.run(read_beside_another(pair, first, all));
+  CHECK(first > 0);
+  CHECK(first < most);
+  CHECK(all == most);
 }

@@ -91,7 +91,7 @@ policy::ContextPtr context_of(const std::string& origin, std::string token) {
 
 struct World {
   Options options;
-  Worker worker{options, [](Record) {}};
+  Worker worker{{std::shared_ptr<void>(), &options}, [](Record) {}};  // not held: tests change them
   Loop& loop = Loop::current();
   Site site, other;
   ClientStream client;
@@ -247,4 +247,12 @@ TEST_CASE("exchange: every waiting page of a connection names what was asked for
   CHECK(world.entrance.plan);
   cmux::run(world.loop, world.other.close());
   cmux::run(world.loop, world.worker.pool().close());
+}
+
+TEST_CASE("worker: settings that were replaced are let go of") {
+  auto options = std::make_shared<const Options>();
+  const std::weak_ptr<const Options> first = options;
+  Worker worker(std::move(options), [](Record) {});
+  worker.apply(std::make_shared<const Options>());
+  CHECK(first.expired());
 }

@@ -98,9 +98,46 @@ TEST_CASE("parent: NO_PROXY is read as curl and Go read it") {
   CHECK(covers("2001:db8::1", "2001:0db8::1"));
   CHECK(covers("[2001:db8::1]:443", "2001:db8::1"));
   CHECK_FALSE(covers("[2001:db8::1]:80", "2001:db8::1"));
-  for (const char* const nothing :
-       {"", ",", " , ", ".", "10.0.0.0/33", "10.0.0.0/x", "10.0.0.0/", "/8", "host:", "host:0", ":80x"})
-    CHECK_FALSE(covers(nothing, "10.0.0.1"));
+  CHECK(covers("::ffff:10.0.0.0/104", "10.1.2.3"));
+  CHECK(covers("::ffff:10.0.0.0/104", "::ffff:10.1.2.3"));
+  CHECK_FALSE(covers("::ffff:10.0.0.0/104", "11.1.2.3"));
+  CHECK(covers("::ffff:0.0.0.0/96", "203.0.113.7"));
+  CHECK(covers("10.1.*", "10.1.2.3"));
+  CHECK_FALSE(covers("10.1.*", "10.2.1.3"));
+  CHECK(covers("*corp.test:8080", "mycorp.test", 8080));
+  CHECK_FALSE(covers("*corp.test:8080", "mycorp.test", 443));
+  CHECK(covers("my_host", "my_host"));
+}
+
+TEST_CASE("parent: what NO_PROXY holds and nobody understands covers nothing, and is told of") {
+  CHECK(Bypass(", a.test , *.b.test\t10.0.0.0/8,[::1]:80,*").not_understood().empty());
+  for (const char* const wrong : {".",
+                                  "..",
+                                  "10.0.0.0/33",
+                                  "10.0.0.0/x",
+                                  "10.0.0.0/",
+                                  "/8",
+                                  "::ffff:10.0.0.0/129",
+                                  "::1/129",
+                                  "host:",
+                                  "host:0",
+                                  "host:65536",
+                                  ":80",
+                                  ":80x",
+                                  "http://a.test",
+                                  "a.test;b.test",
+                                  "b\xc3\xbc.test",
+                                  "10.0.0.0/8:80",
+                                  "<local>",
+                                  "[::1",
+                                  "\x1b[31m"}) {
+    INFO(wrong);
+    const Bypass bypass(fmt::format("first.test,{},last.test", wrong));
+    CHECK(bypass.not_understood() == std::vector<std::string>{wrong});
+    CHECK_FALSE(bypass.covers("10.0.0.1", 80));
+    CHECK(bypass.covers("first.test", 80));
+    CHECK(bypass.covers("last.test", 80));
+  }
 }
 
 TEST_CASE("parent: loopback goes straight, whatever else is said") {

@@ -47,7 +47,7 @@ struct World {
   Origin origin;
   PoolOptions options;
   net::Resolver resolver;
-  Pool pool{resolver, options};
+  Pool pool{resolver, {std::shared_ptr<void>(), &options}};  // not held: tests change them
   Scope scope;
   std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
   bool close_after = false;
@@ -237,6 +237,33 @@ TEST_CASE("after a sleep no kept connection is used") {
   CHECK(ask(world, {allowed}) == "kept ");
   slept = milliseconds(60'000);
   CHECK(ask(world, {allowed, allowed}) == "new kept ");
+}
+
+namespace {
+
+Task<void> reload(World& world, bool& held, bool& free) {
+  auto first = std::make_shared<const PoolOptions>(world.options);
+  const std::weak_ptr<const PoolOptions> watched = first;
+  Pool pool(world.resolver, std::move(first));
+  {
+    auto lease = co_await pool.acquire(world.origin, wanted(world, allowed));
+    REQUIRE(lease.has_value());
+    pool.apply(std::make_shared<const PoolOptions>(world.options));
+    held = !watched.expired();
+  }
+  pool.clear();
+  free = watched.expired();
+  co_await pool.close();
+}
+
+}  // namespace
+
+TEST_CASE("settings that do not hold any more are kept for as long as a connection keeps to them") {
+  World world;
+  bool held = false, free = false;
+  run(world.loop, reload(world, held, free));
+  CHECK(held);
+  CHECK(free);
 }
 
 TEST_CASE("clear closes what is idle") {

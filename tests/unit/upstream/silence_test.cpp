@@ -74,7 +74,7 @@ struct World {
     options.http2.ping_timeout = milliseconds(60'000);
     listener = *net::Listener::bind(*net::Endpoint::from_ip("127.0.0.1", 0));
     origin = {false, true, "127.0.0.1", listener->endpoint().port()};
-    pool = std::make_unique<Pool>(resolver, options);
+    pool = std::make_unique<Pool>(resolver, std::make_shared<const PoolOptions>(options));
     scope.spawn(accept(*this));
   }
   ~World() {
