@@ -23,7 +23,9 @@ async function paints() {
     await page.goto(fake.url);
     await page.locator('.list .row').first().waitFor();
     times.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime));
-    asked = fake.asked.filter((line) => line.startsWith('GET /inspector/')).map((line) => line.slice('GET /inspector/'.length) || 'index.html');
+    asked = fake.asked
+      .filter((line) => line.startsWith('GET /inspector/'))
+      .map((line) => line.slice('GET /inspector/'.length) || 'index.html');
     await context.close();
   }
   await fake.close();
@@ -41,20 +43,32 @@ async function traced(what, run) {
   const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
   const place = ({ pid, tid }) => `${pid}:${tid}`;
   const mains = new Set(traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain').map(place));
-  const tasks = traceEvents.filter((event) => event.name.endsWith('RunTask') && event.tdur > 0 && mains.has(place(event))).map(({ tdur }) => tdur / 1000).sort((a, b) => b - a);
+  const tasks = traceEvents
+    .filter((event) => event.name.endsWith('RunTask') && event.tdur > 0 && mains.has(place(event)))
+    .map(({ tdur }) => tdur / 1000)
+    .sort((a, b) => b - a);
   const over = tasks.filter((ms) => ms > 50).length;
-  console.log(`${what.padEnd(22)} longest ${tasks.slice(0, 3).map((ms) => ms.toFixed(1)).join(', ')} ms; over 50 ms: ${over} of ${tasks.length}`);
+  console.log(
+    `${what.padEnd(22)} longest ${tasks
+      .slice(0, 3)
+      .map((ms) => ms.toFixed(1))
+      .join(', ')} ms; over 50 ms: ${over} of ${tasks.length}`,
+  );
 }
 
 const shows = (text) => page.waitForFunction((text) => document.querySelector('.figures span')?.textContent.startsWith(text), text);
-const scroll = (step, times) => page.evaluate(async ([step, times]) => {
-  const grid = document.querySelector('.list .grid');
-  grid.scrollTop = 0;
-  for (let i = 0; i < times; ++i) {
-    await new Promise(requestAnimationFrame);
-    grid.scrollTop += step;
-  }
-}, [step, times]);
+const scroll = (step, times) =>
+  page.evaluate(
+    async ([step, times]) => {
+      const grid = document.querySelector('.list .grid');
+      grid.scrollTop = 0;
+      for (let i = 0; i < times; ++i) {
+        await new Promise(requestAnimationFrame);
+        grid.scrollTop += step;
+      }
+    },
+    [step, times],
+  );
 
 await paints();
 await traced('load', async () => {

@@ -22,24 +22,45 @@ const app = {
     const { pathname } = new URL(request.url, 'http://x');
     if (pathname === '/orders') {
       ++posts;
-      return response.writeHead(201, { 'content-type': 'application/json', 'set-cookie': 'cart=secret-of-the-cart; Path=/', location: 'http://localhost:3000/orders/1' }).end(JSON.stringify({ asked: text, by: request.method, mine: request.headers['x-mine'] ?? null }));
+      return response
+        .writeHead(201, {
+          'content-type': 'application/json',
+          'set-cookie': 'cart=secret-of-the-cart; Path=/',
+          location: 'http://localhost:3000/orders/1',
+        })
+        .end(JSON.stringify({ asked: text, by: request.method, mine: request.headers['x-mine'] ?? null }));
     }
-    if (pathname === '/zipped') return response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end(gzipSync(JSON.stringify({ zipped: 'x'.repeat(2000) })));
-    if (pathname === '/binary') return response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(Buffer.from([0, 1, 2, 255]));
+    if (pathname === '/zipped')
+      return response
+        .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+        .end(gzipSync(JSON.stringify({ zipped: 'x'.repeat(2000) })));
+    if (pathname === '/binary')
+      return response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(Buffer.from([0, 1, 2, 255]));
     if (pathname === '/hostile') {
-      return response.writeHead(200, { 'content-type': 'text/html', 'x-evil': '"><img src=x onerror=alert(1)>', 'set-cookie': '<script>alert(2)</script>=1' }).end('<!doctype html><script>alert(3)</script><svg onload=alert(4)>');
+      return response
+        .writeHead(200, {
+          'content-type': 'text/html',
+          'x-evil': '"><img src=x onerror=alert(1)>',
+          'set-cookie': '<script>alert(2)</script>=1',
+        })
+        .end('<!doctype html><script>alert(3)</script><svg onload=alert(4)>');
     }
-    return response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>app</title><link rel="icon" href="data:,"><p>here</p>');
+    return response
+      .writeHead(200, { 'content-type': 'text/html' })
+      .end('<!doctype html><title>app</title><link rel="icon" href="data:,"><p>here</p>');
   },
   socket(ws) {
     ws.on('message', (data, binary) => ws.send(data, { binary }));
   },
 };
 
-before(async () => {
-  world = await startWorld({ h2: false });
-  world.workspace.serve('alpha', 3000, app);
-}, { timeout: 60_000 });
+before(
+  async () => {
+    world = await startWorld({ h2: false });
+    world.workspace.serve('alpha', 3000, app);
+  },
+  { timeout: 60_000 },
+);
 after(() => world?.close());
 
 /** The inspector, a context, and a browser's view that uses it. */
@@ -49,7 +70,9 @@ async function inspect(id = 'alpha') {
   await page.locator('.state.live').waitFor();
   const look = await view(world.browser, context);
   return {
-    page, context, look,
+    page,
+    context,
+    look,
     async close() {
       await page.isSound();
       await page.context().close();
@@ -106,8 +129,11 @@ test("the waterfall's figures are those of probe", { timeout: 60_000 }, async ()
     return (await cell.count()) ? cell.textContent() : '-';
   };
   await page.locator('.details [data-phase=total]').waitFor();
-  assert.deepEqual([await shown('dns'), await shown('connect'), await shown('tls'), await shown('firstByte')],
-    [figure('DNS'), figure('connect'), figure('TLS'), figure('first byte, upstream')], told);
+  assert.deepEqual(
+    [await shown('dns'), await shown('connect'), await shown('tls'), await shown('firstByte')],
+    [figure('DNS'), figure('connect'), figure('TLS'), figure('first byte, upstream')],
+    told,
+  );
   assert.notEqual(figure('TLS'), '-');
   await close();
 });
@@ -149,22 +175,32 @@ test('a request is sent again with the same answer, and changed with another', {
 test("a WebSocket's messages, of text and of bytes", { timeout: 60_000 }, async () => {
   const { page, look, close } = await inspect();
   const tab = await openPage(look, 'http://localhost:3000/');
-  await tab.evaluate(() => new Promise((done) => {
-    const socket = new WebSocket('ws://localhost:3000/socket');
-    let left = 2;
-    socket.binaryType = 'arraybuffer';
-    socket.onopen = () => {
-      socket.send('{"hello": "there"}');
-      socket.send(new Uint8Array([1, 2, 254]));
-    };
-    socket.onmessage = () => --left || socket.close(1000, 'enough');
-    socket.onclose = done;
-  }));
+  await tab.evaluate(
+    () =>
+      new Promise((done) => {
+        const socket = new WebSocket('ws://localhost:3000/socket');
+        let left = 2;
+        socket.binaryType = 'arraybuffer';
+        socket.onopen = () => {
+          socket.send('{"hello": "there"}');
+          socket.send(new Uint8Array([1, 2, 254]));
+        };
+        socket.onmessage = () => --left || socket.close(1000, 'enough');
+        socket.onclose = done;
+      }),
+  );
   await ended(page, '/socket').click();
   await page.tab('Messages');
   const lines = page.locator('.message-list .row');
   await lines.filter({ hasText: '1000 enough' }).first().waitFor();
-  const seen = await lines.evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent.trim()).filter((_, i) => i !== 1).join(' ')));
+  const seen = await lines.evaluateAll((rows) =>
+    rows.map((row) =>
+      [...row.children]
+        .map((cell) => cell.textContent.trim())
+        .filter((_, i) => i !== 1)
+        .join(' '),
+    ),
+  );
   assert.ok(seen.includes('↑ text 18 B {"hello": "there"}') && seen.includes('↓ text 18 B {"hello": "there"}'), seen.join('\n'));
   assert.ok(seen.includes('↑ binary 3 B 01 02 fe') && seen.includes('↓ binary 3 B 01 02 fe'), seen.join('\n'));
   await lines.filter({ hasText: 'hello' }).first().click();
@@ -175,7 +211,11 @@ test("a WebSocket's messages, of text and of bytes", { timeout: 60_000 }, async 
 test('secrets are hidden, everywhere, until they are asked for', { timeout: 60_000 }, async () => {
   const { page, look, close } = await inspect();
   const tab = await openPage(look, 'http://localhost:3000/?code=secret-of-the-query');
-  await fetchIn(tab, '/orders?token=secret-of-the-query', { method: 'POST', headers: { authorization: 'Bearer secret-of-the-field' }, body: 'x' });
+  await fetchIn(tab, '/orders?token=secret-of-the-query', {
+    method: 'POST',
+    headers: { authorization: 'Bearer secret-of-the-field' },
+    body: 'x',
+  });
   await ended(page, 'localhost:3000/orders').click();
   for (const name of ['Overview', 'Request', 'Response']) {
     await page.tab(name);
@@ -199,8 +239,11 @@ async function shownOf(page, path) {
   for (const name of ['Overview', 'Request', 'Response']) {
     await page.tab(name);
     const panel = page.locator('.details .panel');
-    if (name !== 'Overview') await page.waitForFunction(() => [...document.querySelectorAll('.details .panel section')].at(-1)?.querySelector('.body, .note'));
-    seen[name] = await panel.evaluate((element) => [...element.querySelectorAll('.fields, .facts, .waterfall, .body pre, .body .json, .note')].map((part) => part.innerText));
+    if (name !== 'Overview')
+      await page.waitForFunction(() => [...document.querySelectorAll('.details .panel section')].at(-1)?.querySelector('.body, .note'));
+    seen[name] = await panel.evaluate((element) =>
+      [...element.querySelectorAll('.fields, .facts, .waterfall, .body pre, .body .json, .note')].map((part) => part.innerText),
+    );
   }
   return seen;
 }
@@ -212,12 +255,15 @@ test('a HAR file is saved, valid, and the same when it is opened', { timeout: 90
   await fetchIn(tab, '/orders', { method: 'POST', body: kOrder, headers: { 'content-type': 'application/json' } });
   await fetchIn(tab, '/zipped');
   await fetchIn(tab, '/binary');
-  await tab.evaluate(() => new Promise((done) => {
-    const socket = new WebSocket('ws://localhost:3000/socket');
-    socket.onopen = () => socket.send('kept');
-    socket.onmessage = () => socket.close(1000);
-    socket.onclose = done;
-  }));
+  await tab.evaluate(
+    () =>
+      new Promise((done) => {
+        const socket = new WebSocket('ws://localhost:3000/socket');
+        socket.onopen = () => socket.send('kept');
+        socket.onmessage = () => socket.close(1000);
+        socket.onclose = done;
+      }),
+  );
   await ended(page, '/socket').waitFor();
   const paths = ['/orders', '/zipped', '/binary'];
   const live = {};
@@ -227,7 +273,9 @@ test('a HAR file is saved, valid, and the same when it is opened', { timeout: 90
   assert.match(download.suggestedFilename(), /\.har$/);
   const saved = join(temporaryFolder(), 'saved.har');
   await download.saveAs(saved);
-  const checked = spawnSync('python3', [join(source, 'tests/e2e/python/har.py'), join(source, 'tests/e2e/node/node_modules')], { input: readFileSync(saved) });
+  const checked = spawnSync('python3', [join(source, 'tests/e2e/python/har.py'), join(source, 'tests/e2e/node/node_modules')], {
+    input: readFileSync(saved),
+  });
   assert.equal(checked.status, 0, `${checked.stdout}${checked.stderr}`);
 
   const count = await page.locator('.figures span').first().textContent();
@@ -246,7 +294,9 @@ test("Chromium's own DevTools' file, and one of nonsense, do no harm", { timeout
   const recorded = join(temporaryFolder(), 'chromium.har');
   const recording = await world.browser.newContext({ recordHar: { path: recorded, content: 'embed' } });
   const tab = await recording.newPage();
-  await tab.route('**/*', (route) => route.fulfill({ body: 'recorded by another', contentType: 'text/plain', headers: { 'x-by': 'another' } }));
+  await tab.route('**/*', (route) =>
+    route.fulfill({ body: 'recorded by another', contentType: 'text/plain', headers: { 'x-by': 'another' } }),
+  );
   await tab.goto('http://recorded.test/page');
   await recording.close();
   await page.locator('input[type=file]').setInputFiles(recorded);
@@ -287,7 +337,10 @@ test('what the API says of contexts, series and the capture is shown', { timeout
   await openPage(look, 'http://localhost:3000/');
   await ended(page, 'localhost:3000/').waitFor();
   await page.getByRole('button', { name: 'Contexts' }).click();
-  await page.getByRole('row', { name: new RegExp(context.id) }).getByText(`own port ${context.dedicatedPort}`).waitFor();
+  await page
+    .getByRole('row', { name: new RegExp(context.id) })
+    .getByText(`own port ${context.dedicatedPort}`)
+    .waitFor();
   await page.getByRole('button', { name: 'Plots' }).click();
   await page.getByText('Open connections').waitFor();
   assert.equal(await page.locator('.chart').count(), 7);

@@ -10,9 +10,7 @@ import { setScene } from './lib/inspector_scene.mjs';
 
 const kAxe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 let browser;
-before(async () => {
-  browser = await launch();
-}, { timeout: 60_000 });
+before(async () => (browser = await launch()), { timeout: 60_000 });
 after(() => browser?.close());
 
 for (const colorScheme of ['light', 'dark']) {
@@ -24,7 +22,13 @@ for (const colorScheme of ['light', 'dark']) {
     await page.addScriptTag({ path: kAxe });
     const isGood = async (state) => {
       const { violations } = await page.evaluate(() => window.axe.run());
-      const found = violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ target, any }) => `${target.join(' ')} ${any[0]?.message ?? ''}`).slice(0, 3).join('; ')}`);
+      const found = violations.map(
+        ({ id, help, nodes }) =>
+          `${id}: ${help}: ${nodes
+            .map(({ target, any }) => `${target.join(' ')} ${any[0]?.message ?? ''}`)
+            .slice(0, 3)
+            .join('; ')}`,
+      );
       assert.deepEqual(found, [], state);
     };
     await isGood('the list');
@@ -32,7 +36,10 @@ for (const colorScheme of ['light', 'dark']) {
     await page.locator('.details .trouble').waitFor();
     await isGood('an error');
     await page.row('/api/orders').click();
-    for (const [name, mark] of [['Request', '.fields'], ['Response', '.body, .note']]) {
+    for (const [name, mark] of [
+      ['Request', '.fields'],
+      ['Response', '.body, .note'],
+    ]) {
       await page.tab(name);
       await page.locator('.details .panel').locator(mark).first().waitFor();
       await isGood(name);

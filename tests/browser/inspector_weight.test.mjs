@@ -13,9 +13,7 @@ const kPage = join(source, 'web/inspector');
 const weightOf = (names) => names.reduce((sum, name) => sum + gzipSync(readFileSync(join(kPage, name)), { level: 9 }).length, 0);
 
 let browser;
-before(async () => {
-  browser = await launch();
-}, { timeout: 60_000 });
+before(async () => (browser = await launch()), { timeout: 60_000 });
 after(() => browser?.close());
 
 test('it weighs less than 60 KB', { timeout: 60_000 }, async () => {
@@ -24,18 +22,25 @@ test('it weighs less than 60 KB', { timeout: 60_000 }, async () => {
   await page.shows(3);
   await page.row('/').click();
   await page.locator('.details .toolbar').waitFor();
-  const asked = fake.asked.filter((line) => line.startsWith('GET /inspector/')).map((line) => line.slice('GET /inspector/'.length) || 'index.html');
+  const asked = fake.asked
+    .filter((line) => line.startsWith('GET /inspector/'))
+    .map((line) => line.slice('GET /inspector/'.length) || 'index.html');
   assert.equal(new Set(asked).size, asked.length, 'each file once');
   const weight = weightOf(asked);
   assert.ok(weight < 60_000, `${weight} bytes`);
-  assert.ok(!asked.some((name) => /^(compare|contexts|diff|edit|help|plots|chart|har)/.test(name)), 'what is seldom wanted comes when it is');
+  assert.ok(
+    !asked.some((name) => /^(compare|contexts|diff|edit|help|plots|chart|har)/.test(name)),
+    'what is seldom wanted comes when it is',
+  );
   await page.context().close();
   await fake.close();
 });
 
 test('each file that modules and the document name is there, and none that nobody names', () => {
   const named = new Set(['index.html', 'icon.svg']);
-  const all = readdirSync(kPage, { recursive: true }).filter((name) => /\.(js|css|html|svg)$/.test(name)).map((name) => name.replaceAll('\\', '/'));
+  const all = readdirSync(kPage, { recursive: true })
+    .filter((name) => /\.(js|css|html|svg)$/.test(name))
+    .map((name) => name.replaceAll('\\', '/'));
   for (const name of all.filter((one) => /\.(js|html)$/.test(one))) {
     const text = readFileSync(join(kPage, name), 'utf8');
     const folder = name.includes('/') ? name.replace(/[^/]*$/, '') : '';
@@ -45,9 +50,10 @@ test('each file that modules and the document name is there, and none that nobod
   assert.deepEqual(all.toSorted(), [...named].filter((name) => !name.endsWith('.txt')).toSorted());
 });
 
-test('of 50,000 exchanges it holds the rows that are seen', { timeout: 120_000 }, async () => {
+test('of 50,000 exchanges it holds the rows that are seen', { timeout: 240_000 }, async () => {
   const fake = await startFake({ count: 50_000 });
   const page = await openInspector(browser, fake.url);
+  page.setDefaultTimeout(100_000);
   await page.shows(50_000);
   const elements = () => page.evaluate(() => document.querySelectorAll('*').length);
   assert.ok((await page.rows().count()) < 60);
@@ -71,15 +77,21 @@ test('of 50,000 exchanges it holds the rows that are seen', { timeout: 120_000 }
   await page.shows(50_000);
   // Who looks at one stays with it, also when the oldest ones go.
   await grid.evaluate((element) => (element.scrollTop = 26 * 25_000));
-  const seen = () => grid.evaluate((element) => {
-    const { top } = element.getBoundingClientRect();
-    return [...element.querySelectorAll('.row')].find((row) => row.getBoundingClientRect().top > top + 40).querySelector('.c-time').textContent;
-  });
-  await page.waitForFunction(() => [...document.querySelectorAll('.list .row')].some((row) => row.getAttribute('aria-rowindex') === '25010'));
+  const seen = () =>
+    grid.evaluate((element) => {
+      const { top } = element.getBoundingClientRect();
+      return [...element.querySelectorAll('.row')].find((row) => row.getBoundingClientRect().top > top + 40).querySelector('.c-time')
+        .textContent;
+    });
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.list .row')].some((row) => row.getAttribute('aria-rowindex') === '25010'),
+  );
   const before = await seen();
   fake.say('dropped', { first: 10_001 });
   await page.shows(40_000);
-  await page.waitForFunction(() => [...document.querySelectorAll('.list .row')].some((row) => row.getAttribute('aria-rowindex') === '15010'));
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll('.list .row')].some((row) => row.getAttribute('aria-rowindex') === '15010'),
+  );
   assert.equal(await seen(), before);
   await page.isSound();
   await page.context().close();

@@ -73,7 +73,9 @@ export async function compare() {
   await trying('Not compared', async () => {
     const from = source.peek();
     const [a, b] = await Promise.all([from.details(other), from.details(id)]);
-    const bodies = await Promise.all([a, b].flatMap((one) => ['request', 'response'].map((side) => from.body(one.id, side, one[side].body))));
+    const bodies = await Promise.all(
+      [a, b].flatMap((one) => ['request', 'response'].map((side) => from.body(one.id, side, one[side].body))),
+    );
     dialog.value = { kind: 'compare', a, b, bodies };
   });
 }
@@ -91,7 +93,11 @@ export function exportShown() {
   if (!source.peek().live) return tell('This is a HAR file already');
   if (shown.length === source.peek().exchanges.rows.length) return download('/v1/har');
   if (shown.length === 0) return tell('Nothing is shown', true);
-  if (shown.length > kMostIds) return tell(`A part of ${kMostIds} exchanges at the most, and these are ${plural(shown.length, 'exchange')}: filter further, or export all`, true);
+  if (shown.length > kMostIds)
+    return tell(
+      `A part of ${kMostIds} exchanges at the most, and these are ${plural(shown.length, 'exchange')}: filter further, or export all`,
+      true,
+    );
   download(`/v1/har?ids=${shown.map((row) => encodeURIComponent(row.id)).join(',')}`);
 }
 

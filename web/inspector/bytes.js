@@ -14,7 +14,11 @@ export function toBase64(bytes) {
 }
 
 /** The media type alone, in small letters. */
-export const essence = (type) => String(type ?? '').split(';', 1)[0].trim().toLowerCase();
+export const essence = (type) =>
+  String(type ?? '')
+    .split(';', 1)[0]
+    .trim()
+    .toLowerCase();
 
 export function charsetOf(type) {
   const found = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(String(type ?? ''));
@@ -59,7 +63,11 @@ const kSignatures = [
 /** The type of a raster image by its first bytes; null for all else, SVG among it, which is a document that can hold scripts. */
 export function imageType(bytes) {
   const has = (wanted, from = 0) => wanted.every((byte, i) => bytes[from + i] === byte);
-  const ascii = (text, from) => has([...text].map((c) => c.charCodeAt(0)), from);
+  const ascii = (text, from) =>
+    has(
+      [...text].map((c) => c.charCodeAt(0)),
+      from,
+    );
   for (const [type, signature] of kSignatures) if (has(signature)) return type;
   if (ascii('RIFF', 0) && ascii('WEBP', 8)) return 'image/webp';
   if (ascii('ftypavif', 4) || ascii('ftypavis', 4)) return 'image/avif';

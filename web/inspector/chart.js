@@ -1,7 +1,8 @@
 // Lines over time as SVG, with a cross-hair that tells the figures. A step of which nothing is known leaves a gap.
 import { html, useRef, useState } from './ui.js';
 
-const kWidth = 600, kHeight = 120;
+const kWidth = 600;
+const kHeight = 120;
 
 /** The least round number that is no less. */
 export function roundUp(value) {
@@ -49,18 +50,29 @@ export function Chart({ title, lines, write, end, step }) {
   const summary = lines.map(({ name, values }) => `${name} ${last(values) === undefined ? 'nothing' : write(last(values))}`).join(', ');
   return html`<figure class="chart">
     <figcaption><h2>${title}</h2>
-      <ul class="legend">${lines.map(({ name, values, tone }) => html`<li key=${name} class=${`tone-${tone}`}><span class="swatch" aria-hidden="true"></span>${name}
-        <b>${at === null ? '' : values[at] === null || values[at] === undefined ? '–' : write(values[at])}</b></li>`)}</ul>
+      <ul class="legend">${lines.map(
+        ({ name, values, tone }) => html`<li key=${name} class=${`tone-${tone}`}><span class="swatch" aria-hidden="true"></span>${name}
+        <b>${at === null ? '' : values[at] === null || values[at] === undefined ? '–' : write(values[at])}</b></li>`,
+      )}</ul>
     </figcaption>
-    ${known.length === 0 ? html`<p class="note nothing">Nothing in the last hour.</p>` : html`<div class="plot">
-      <svg ref=${box} viewBox=${`0 0 ${kWidth} ${kHeight}`} preserveAspectRatio="none" role="img" tabindex="0" aria-label=${`${title} over the last hour; latest: ${summary}`}
+    ${
+      known.length === 0
+        ? html`<p class="note nothing">Nothing in the last hour.</p>`
+        : html`<div class="plot">
+      <svg ref=${box} viewBox=${`0 0 ${kWidth} ${kHeight}`} preserveAspectRatio="none" role="img" tabindex="0"
+        aria-label=${`${title} over the last hour; latest: ${summary}`}
           onPointerMove=${onMove} onPointerLeave=${() => setAt(null)} onKeyDown=${onKeyDown} onBlur=${() => setAt(null)}>
-        ${[0.25, 0.5, 0.75].map((part) => html`<line key=${part} class="rule" x1="0" x2=${kWidth} y1=${part * kHeight} y2=${part * kHeight} />`)}
+        ${[0.25, 0.5, 0.75].map((part) => html`<line key=${part} class="rule" x1="0" x2=${kWidth} y1=${part * kHeight}
+          y2=${part * kHeight} />`)}
         ${lines.map(({ name, values, tone }) => html`<path key=${name} class=${`line tone-${tone}`} d=${pathOf(values, most)} />`)}
-        ${at === null ? null : html`<line class="cursor" x1=${(at * kWidth) / Math.max(1, length - 1)} x2=${(at * kWidth) / Math.max(1, length - 1)} y1="0" y2=${kHeight} />`}
+        ${at === null ? null : html`<line class="cursor" x1=${(at * kWidth) / Math.max(1, length - 1)}
+          x2=${(at * kWidth) / Math.max(1, length - 1)} y1="0" y2=${kHeight} />`}
       </svg>
       <span class="most">${write(most)}</span>
-      <div class="times"><span>${timeOf(time(0))}</span><span>${at === null ? timeOf(time(Math.floor(length / 2))) : new Date(time(at)).toLocaleTimeString()}</span><span>${timeOf(end)}</span></div>
-    </div>`}
+      <div class="times"><span>${timeOf(time(0))}</span>
+        <span>${at === null ? timeOf(time(Math.floor(length / 2))) : new Date(time(at)).toLocaleTimeString()}</span><span>${timeOf(end)}
+        </span></div>
+    </div>`
+    }
   </figure>`;
 }

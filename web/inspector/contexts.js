@@ -19,15 +19,22 @@ function show(id) {
 
 function Context({ context }) {
   const { id, label, route, usage, dedicatedPort, forwards, createdAt, expiresAt, lastTunnelFailure } = context;
-  const ports = [dedicatedPort ? `own port ${dedicatedPort}` : null, ...(forwards ?? []).map(({ port, local }) => `${local} → ${port}`)].filter(Boolean);
+  const ports = [
+    dedicatedPort ? `own port ${dedicatedPort}` : null,
+    ...(forwards ?? []).map(({ port, local }) => `${local} → ${port}`),
+  ].filter(Boolean);
   return html`<tr>
-    <th scope="row"><span class=${`dot hue-${hueOf(id)}`}></span><b>${visibleLine(label || id)}</b>${label ? html`<br /><code class="soft">${visibleLine(id)}</code>` : null}</th>
-    <td><bdi>${visibleLine(routeText(route))}</bdi>${lastTunnelFailure ? html`<br /><span class="warn" title=${visible(lastTunnelFailure.detail)}>tunnel to ${visibleLine(lastTunnelFailure.target)}: ${visibleLine(lastTunnelFailure.error)}</span>` : null}</td>
+    <th scope="row"><span class=${`dot hue-${hueOf(id)}`}></span><b>${visibleLine(label || id)}</b>${label ? html`<br /><code
+      class="soft">${visibleLine(id)}</code>` : null}</th>
+    <td><bdi>${visibleLine(routeText(route))}</bdi>${lastTunnelFailure ? html`<br /><span class="warn"
+      title=${visible(lastTunnelFailure.detail)}>tunnel to ${visibleLine(lastTunnelFailure.target)}: ${visibleLine(lastTunnelFailure.error)}
+      </span>` : null}</td>
     <td>${ports.join(', ') || html`<span class="soft">credentials</span>`}</td>
     <td class="figure">${count(usage?.requests ?? 0)}</td>
     <td class="figure">${count(usage?.open ?? 0)}</td>
     <td>${usage?.lastAt ? ago(Date.parse(usage.lastAt)) : html`<span class="soft">never</span>`}</td>
-    <td>${ago(Date.parse(createdAt))}${expiresAt ? html`<br /><span class="soft">ends ${new Date(expiresAt).toLocaleTimeString()}</span>` : null}</td>
+    <td>${ago(Date.parse(createdAt))}${expiresAt ? html`<br /><span class="soft">ends ${new Date(expiresAt).toLocaleTimeString()}
+      </span>` : null}</td>
     <td><button type="button" onClick=${() => show(id)}>Traffic</button></td>
   </tr>`;
 }
@@ -35,9 +42,15 @@ function Context({ context }) {
 export function Contexts() {
   const all = contexts.value;
   return html`<main class="sheet" aria-label="Contexts">
-    ${all.length === 0 ? html`<div class="empty"><p class="big">There are no contexts.</p><pre>cmuxproxy ctx create --from-url URL</pre></div>` : html`<table class="table">
-      <thead><tr>${['Context', 'Route', 'Reached by', 'Requests', 'Open', 'Last use', 'Made', ''].map((title) => html`<th scope="col" key=${title} class=${title === 'Requests' || title === 'Open' ? 'figure' : ''}>${title || html`<span class="unseen">Show</span>`}</th>`)}</tr></thead>
+    ${
+      all.length === 0
+        ? html`<div class="empty"><p class="big">There are no contexts.</p><pre>cmuxproxy ctx create --from-url URL</pre></div>`
+        : html`<table class="table">
+      <thead><tr>${['Context', 'Route', 'Reached by', 'Requests', 'Open', 'Last use', 'Made', ''].map((title) => html`<th scope="col"
+        key=${title} class=${title === 'Requests' || title === 'Open' ? 'figure' : ''}>${title || html`<span class="unseen">Show</span>`}
+        </th>`)}</tr></thead>
       <tbody>${all.map((context) => html`<${Context} key=${context.id} context=${context} />`)}</tbody>
-    </table>`}
+    </table>`
+    }
   </main>`;
 }

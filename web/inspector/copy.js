@@ -1,10 +1,22 @@
-// An exchange's request as a command for a shell, or as a call of fetch. What others wrote ends up in a terminal here: no text of theirs may
-// end a quotation, be taken for an option, or reach the terminal as a control character, which could end a bracketed paste.
+// An exchange's request as a command for a shell, or as a call of fetch. What others wrote ends up in a terminal here: no text of theirs
+// may end a quotation, be taken for an option, or reach the terminal as a control character, which could end a bracketed paste.
 import { asUtf8, fromBase64, toBase64 } from './bytes.js';
 
 // Fields that belong to a connection, or that who sends makes anew.
-const kNotCopied = new Set(['host', 'content-length', 'connection', 'proxy-connection', 'proxy-authorization', 'keep-alive', 'te',
-  'transfer-encoding', 'upgrade', 'http2-settings', 'expect', 'trailer']);
+const kNotCopied = new Set([
+  'host',
+  'content-length',
+  'connection',
+  'proxy-connection',
+  'proxy-authorization',
+  'keep-alive',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+  'expect',
+  'trailer',
+]);
 const kToken = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // eslint-disable-next-line no-control-regex
 const kControl = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/;

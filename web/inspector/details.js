@@ -14,7 +14,15 @@ const Fact = ({ name, children }) => html`<div class="fact"><dt>${name}</dt><dd>
 
 function protocols({ downstream, upstream, reused, parent }) {
   const way = `${visibleLine(downstream ?? '–')} → ${visibleLine(upstream ?? '–')}`;
-  return [way, upstream ? (reused ? 'connection reused' : 'new connection') : null, parent ? `through ${visibleLine(parent)}` : null].filter(Boolean).join(', ');
+  return [way, upstream ? (reused ? 'connection reused' : 'new connection') : null, parent ? `through ${visibleLine(parent)}` : null]
+    .filter(Boolean)
+    .join(', ');
+}
+
+function contextText(id) {
+  if (!id) return 'none';
+  const name = contextName(id);
+  return visibleLine(name === id ? id : `${name} (${id})`);
 }
 
 function Trouble({ data }) {
@@ -31,15 +39,18 @@ function Overview({ data }) {
     <section><h3>Way</h3><dl class="facts">
       ${data.why ? html`<${Fact} name="Why there">${visible(data.why)}<//>` : null}
       <${Fact} name="Went to">${data.destination ? html`<code><bdi>${visibleLine(data.destination)}</bdi></code>` : 'nowhere'}<//>
-      <${Fact} name="Context">${data.context ? `${visibleLine(contextName(data.context))}${contextName(data.context) === data.context ? '' : ` (${visibleLine(data.context)})`}` : 'none'}<//>
+      <${Fact} name="Context">${contextText(data.context)}<//>
       <${Fact} name="Protocols">${protocols(data)}<//>
       ${data.retries > 0 ? html`<${Fact} name="Sent again">${plural(data.retries, 'time')} by the proxy<//>` : null}
-      ${data.replayOf ? html`<${Fact} name="Replay of"><button type="button" class="link" onClick=${() => select(data.replayOf)}>${visibleLine(data.replayOf)}</button><//>` : null}
+      ${data.replayOf ? html`<${Fact} name="Replay of"><button type="button" class="link"
+        onClick=${() => select(data.replayOf)}>${visibleLine(data.replayOf)}</button><//>` : null}
     </dl></section>
     <section><h3>Time</h3><${Waterfall} timing=${data.timing} reused=${data.reused} open=${open} /></section>
     <section><h3>Size</h3><dl class="facts">
       <${Fact} name=${data.tunnel ? 'From the client' : 'Request body'}>${size(data.sent ?? 0)}<//>
-      <${Fact} name=${data.tunnel ? 'To the client' : 'Response body'}>${size(data.received ?? 0)}${data.type ? html` <span class="soft">${visibleLine(data.type)}</span>` : null}<//>
+      <${Fact} name=${data.tunnel ? 'To the client' : 'Response body'}>
+        ${size(data.received ?? 0)} <span class="soft">${visibleLine(data.type)}</span>
+      <//>
       <${Fact} name="Began">${moment(Date.parse(data.at))}<//>
       <${Fact} name="Id"><code>${visibleLine(data.id)}</code><//>
     </dl></section>`;
@@ -56,24 +67,49 @@ function Message({ data, side }) {
   const message = data[side];
   return html`<section><h3>Head</h3><${Head} pair=${message} to=${side === 'request' ? 'workspace' : 'client'} /></section>
     ${query.length ? html`<section><h3>Query</h3><${Pairs} label="Query" pairs=${query} /></section>` : null}
-    ${data.websocket && side === 'response' ? null : html`<section><h3>Body</h3><${Body} key=${`${data.id}-${side}`} source=${from} id=${data.id} side=${side} body=${message.body} /></section>`}`;
+    ${data.websocket && side === 'response' ? null : html`<section><h3>Body</h3><${Body} key=${`${data.id}-${side}`} source=${from}
+      id=${data.id} side=${side} body=${message.body} /></section>`}`;
 }
+
+function Send() {
+  return html`<span class="group">
+    <button type="button" class="strong" title="Send the same request again (r)" onClick=${replay}>Replay</button>
+    <button type="button" title="Change it, then send it (e)" onClick=${editAndReplay}>Edit…</button>
+  </span>`;
+}
+
+function Copy() {
+  return html`<span class="group" role="group" aria-label="Copy as">
+    <span class="soft" aria-hidden="true">Copy</span>
+    <button type="button" title="Copy as a command of curl (c)" onClick=${() => copyAs('curl')}>curl</button>
+    <button type="button" title="Copy as a call of fetch" onClick=${() => copyAs('fetch')}>fetch</button>
+    <button type="button" title="Copy the URL" onClick=${() => copyAs('url')}>URL</button>
+  </span>`;
+}
+
+const kReveal = 'Show credentials and cookies of this exchange. The instance logs that.';
 
 function Toolbar({ data }) {
   const isLive = source.value.live;
-  const http = !data.tunnel || data.websocket;
+  const isHttp = !data.tunnel || data.websocket;
   const isBase = base.value === data.id;
   return html`<div class="toolbar" role="toolbar" aria-label="Actions">
-    ${isLive && http && !data.websocket ? html`<span class="group"><button type="button" class="strong" title="Send the same request again (r)" onClick=${replay}>Replay</button>
-      <button type="button" title="Change it, then send it (e)" onClick=${editAndReplay}>Edit…</button></span>` : null}
-    ${http ? html`<span class="group" role="group" aria-label="Copy as"><span class="soft" aria-hidden="true">Copy</span>
-      <button type="button" title="Copy as a command of curl (c)" onClick=${() => copyAs('curl')}>curl</button>
-      <button type="button" title="Copy as a call of fetch" onClick=${() => copyAs('fetch')}>fetch</button>
-      <button type="button" title="Copy the URL" onClick=${() => copyAs('url')}>URL</button></span>` : null}
-    <span class="group"><button type="button" aria-pressed=${String(isBase)} title="Mark it; select another one; compare (d)" onClick=${compare}>${base.value === null ? 'Compare' : isBase ? 'Marked' : 'Compare with the marked'}</button>
-    ${isLive ? html`<button type="button" title="As a HAR file" onClick=${exportOne}>HAR</button>` : null}
-    ${isLive && !data.revealed ? html`<button type="button" title="Show credentials and cookies of this exchange. The instance logs that." onClick=${reveal}>Reveal</button>` : null}</span>
+    ${isLive && !data.tunnel && !data.websocket ? html`<${Send} />` : null}
+    ${isHttp ? html`<${Copy} />` : null}
+    <span class="group">
+      <button type="button" aria-pressed=${String(isBase)} title="Mark it; select another one; compare (d)" onClick=${compare}>
+        ${base.value === null ? 'Compare' : isBase ? 'Marked' : 'Compare with the marked'}
+      </button>
+      ${isLive ? html`<button type="button" title="As a HAR file" onClick=${exportOne}>HAR</button>` : null}
+      ${isLive && !data.revealed ? html`<button type="button" title=${kReveal} onClick=${reveal}>Reveal</button>` : null}
+    </span>
   </div>`;
+}
+
+function Panel({ now, data, messages }) {
+  if (now === 'overview') return html`<${Overview} data=${data} />`;
+  if (now === 'messages') return html`<${Messages} source=${source.value} id=${data.id} count=${messages} />`;
+  return html`<${Message} data=${data} side=${now} />`;
 }
 
 function Content({ data }) {
@@ -85,13 +121,17 @@ function Content({ data }) {
   });
   const messages = counted.value ?? data.messages;
   const now = tab.value === 'messages' && !data.websocket ? 'overview' : tab.value;
-  const tabs = [['overview', 'Overview'], ['request', 'Request'], ['response', 'Response']];
+  const tabs = [
+    ['overview', 'Overview'],
+    ['request', 'Request'],
+    ['response', 'Response'],
+  ];
   if (data.websocket) tabs.push(['messages', 'Messages', messages || null]);
   return html`<${Toolbar} data=${data} />
     <${Tabs} label="Details" options=${tabs} value=${now} onChoose=${(key) => (tab.value = key)} panel="details-panel" />
     <div class=${classes('panel', now)} id="details-panel" role="tabpanel" aria-label=${now} tabindex="0" key=${`${data.id}-${now}`}>
       ${data.revealed ? html`<p class="note warn">Secrets of this exchange are shown.</p>` : null}
-      ${now === 'overview' ? html`<${Overview} data=${data} />` : now === 'messages' ? html`<${Messages} source=${source.value} id=${data.id} count=${messages} />` : html`<${Message} data=${data} side=${now} />`}
+      <${Panel} now=${now} data=${data} messages=${messages} />
     </div>`;
 }
 
@@ -99,7 +139,8 @@ export function Details({ onClose }) {
   const id = selected.value;
   const { data, error } = details.value;
   const summary = data ?? source.value.exchanges.get(id)?.summary ?? {};
-  return html`<aside class=${classes('details', outcome(summary))} aria-label=${`Details of ${visibleLine(summary.method)} ${visibleLine(summary.url).slice(0, 200)}`}>
+  return html`<aside class=${classes('details', outcome(summary))}
+    aria-label=${`Details of ${visibleLine(summary.method)} ${visibleLine(summary.url).slice(0, 200)}`}>
     <header class="title">
       <button type="button" class="quiet close" title="Close (Escape)" aria-label="Close the details" onClick=${onClose}>✕</button>
       <h2><span class="method">${visibleLine(summary.method)}</span> <bdi>${visible((summary.url ?? '').slice(0, 2000))}</bdi></h2>

@@ -5,8 +5,8 @@ import { Row } from './row.js';
 
 export class Exchanges {
   rows = [];
-  version = signal(0);   // grows with each change, once a batch
-  revised = new Set();   // rows changed since the view looked
+  version = signal(0);  // grows with each change, once a batch
+  revised = new Set();  // rows changed since the view looked
   #byId = new Map();
 
   get(id) {
@@ -72,9 +72,9 @@ export const kSortings = {
   duration: (row) => row.total ?? -1,
 };
 
-const kSlice = 2000;        // rows that are looked at before the clock is
-const kLongestSlice = 8;    // milliseconds
-const kSortPause = 300;     // between two sortings of a list that grows
+const kSlice = 2000;  // rows that are looked at before the clock is
+const kLongestSlice = 8;  // milliseconds
+const kSortPause = 300;  // between two sortings of a list that grows
 
 const breathe = () => new Promise((done) => setTimeout(done));
 
@@ -113,8 +113,8 @@ async function merge(a, b, compare, breather) {
 }
 
 export class View {
-  shown = signal([]);        // rows; a new array with every change
-  removedAbove = 0;          // how many have gone from the top, in all, so that who scrolls can stay with what is seen
+  shown = signal([]);  // rows; a new array with every change
+  removedAbove = 0;  // how many have gone from the top, in all, so that who scrolls can stay with what is seen
   busy = signal(false);
   #exchanges;
   #filter = { empty: true, test: () => true };

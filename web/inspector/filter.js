@@ -2,7 +2,7 @@
 // word turns it round, `"…"` keeps spaces in it, `a,b` in a value means either.
 
 const kSizes = { '': 1, b: 1, k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9 };
-const kTimes = { us: 1, 'µs': 1, ms: 1e3, '': 1e3, s: 1e6, m: 60e6, min: 60e6, h: 3600e6, d: 86_400e6 };
+const kTimes = { us: 1, µs: 1, ms: 1e3, '': 1e3, s: 1e6, m: 60e6, min: 60e6, h: 3600e6, d: 86_400e6 };
 const kTypes = { js: 'javascript', img: 'image/', image: 'image/', ws: 'websocket' };
 
 function measured(units, value) {
@@ -52,7 +52,11 @@ const has = (read) => (value) => (row) => read(row).toLowerCase().includes(value
 
 /** Each key: what it is for, examples, and from a value the test of a row, or null where the value says nothing. */
 export const kKeys = {
-  method: { hint: 'its method: GET, POST', examples: ['GET', 'POST'], test: (value) => (row) => (row.summary.method ?? '').toLowerCase() === value },
+  method: {
+    hint: 'its method: GET, POST',
+    examples: ['GET', 'POST'],
+    test: (value) => (row) => (row.summary.method ?? '').toLowerCase() === value,
+  },
   status: {
     hint: 'a number, 5xx, 400-499, >=400',
     examples: ['200', '3xx', '4xx', '5xx', '>=400'],
@@ -66,7 +70,11 @@ export const kKeys = {
     examples: ['json', 'html', 'js', 'css', 'image', 'font', 'event-stream'],
     test: (value) => has((row) => (row.summary.type ?? '') + (row.summary.websocket ? ' websocket' : ''))(kTypes[value] ?? value),
   },
-  ctx: { hint: 'a part of the id or the label of its context', examples: [], test: has(({ summary: { context } }) => `${context ?? ''} ${contextLabels.get(context) ?? ''}`) },
+  ctx: {
+    hint: 'a part of the id or the label of its context',
+    examples: [],
+    test: has(({ summary: { context } }) => `${context ?? ''} ${contextLabels.get(context) ?? ''}`),
+  },
   url: { hint: 'a part of the URL', examples: ['/api'], test: has((row) => row.summary.url ?? '') },
   host: { hint: 'a part of host and port: localhost:3000', examples: ['localhost:3000'], test: has((row) => row.host) },
   path: { hint: 'how its path begins: /api/', examples: ['/api/'], test: (value) => (row) => row.path.toLowerCase().startsWith(value) },
@@ -76,12 +84,24 @@ export const kKeys = {
     examples: ['h2', 'http/1.1', 'socks5', 'tcp'],
     test: (value) => (row) => row.summary.downstream === value || row.summary.upstream === value,
   },
-  error: { hint: 'a part of the error and its text', examples: [], test: has((row) => `${row.summary.error ?? ''} ${row.summary.detail ?? ''}`) },
-  larger: { hint: 'than 10k, 2m: bodies of both ways together', examples: ['10k', '1m'], test: bounded(bytesOf, (row, bound) => row.bytes > bound) },
+  error: {
+    hint: 'a part of the error and its text',
+    examples: [],
+    test: has((row) => `${row.summary.error ?? ''} ${row.summary.detail ?? ''}`),
+  },
+  larger: {
+    hint: 'than 10k, 2m: bodies of both ways together',
+    examples: ['10k', '1m'],
+    test: bounded(bytesOf, (row, bound) => row.bytes > bound),
+  },
   smaller: { hint: 'than 1k', examples: ['1k'], test: bounded(bytesOf, (row, bound) => row.bytes < bound) },
   slower: { hint: 'than 200ms, 2s, in all', examples: ['200ms', '1s'], test: bounded(microsecondsOf, (row, bound) => row.total > bound) },
   faster: { hint: 'than 50ms', examples: ['50ms'], test: bounded(microsecondsOf, (row, bound) => row.total !== null && row.total < bound) },
-  since: { hint: 'began later than 5m ago, than 14:30', examples: ['1m', '10m', '1h'], test: bounded(momentOf, (row, bound) => row.time >= bound) },
+  since: {
+    hint: 'began later than 5m ago, than 14:30',
+    examples: ['1m', '10m', '1h'],
+    test: bounded(momentOf, (row, bound) => row.time >= bound),
+  },
   until: { hint: 'began earlier', examples: ['1m', '10m'], test: bounded(momentOf, (row, bound) => row.time <= bound) },
   is: { hint: 'open, failed, websocket and more: see below', examples: Object.keys(kStates), test: (value) => kStates[value]?.[1] ?? null },
   id: { hint: 'its own: x-1f', examples: [], test: (value) => (row) => row.id.toLowerCase() === value },
@@ -98,7 +118,8 @@ function bounded(read, compare) {
 /** The words of a text with where each stands: {from, to, text}. A quote that is not closed goes to the end. */
 export function words(text) {
   const found = [];
-  for (const match of text.matchAll(/(?:"[^"]*(?:"|$)|[^\s"])+/g)) found.push({ from: match.index, to: match.index + match[0].length, text: match[0] });
+  for (const match of text.matchAll(/(?:"[^"]*(?:"|$)|[^\s"])+/g))
+    found.push({ from: match.index, to: match.index + match[0].length, text: match[0] });
   return found;
 }
 

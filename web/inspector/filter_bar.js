@@ -82,19 +82,37 @@ export function FilterBar({ field, onDone }) {
   const problems = filterProblems.value;
   return html`<div class="filter" role="search">
     <div class="field">
-      <input ref=${field} type="text" role="combobox" aria-label="Filter" aria-autocomplete="list" aria-expanded=${String(offered.length > 0)}
-        aria-controls="filter-list" aria-activedescendant=${at >= 0 ? `filter-${at}` : undefined} aria-invalid=${String(problems.length > 0)}
+      <input ref=${field} type="text" role="combobox" aria-label="Filter" aria-autocomplete="list"
+        aria-expanded=${String(offered.length > 0)}
+        aria-controls="filter-list" aria-activedescendant=${at >= 0 ? `filter-${at}` : undefined}
+          aria-invalid=${String(problems.length > 0)}
         aria-describedby="filter-problem" autocomplete="off" autocapitalize="off" spellcheck=${false}
         placeholder="Filter: text, method:POST, status:5xx, -type:image, slower:200ms …      /"
-        value=${filterText.value} onInput=${(event) => { filterText.value = event.target.value; offer(); }}
+        value=${filterText.value} onInput=${(event) => {
+          filterText.value = event.target.value;
+          offer();
+        }}
         onFocus=${offer} onClick=${offer} onBlur=${close} onKeyDown=${onKeyDown} />
-      ${filterText.value ? html`<button type="button" class="clear" aria-label="Clear the filter" onClick=${() => { filterText.value = ''; field.current.focus(); }}>✕</button>` : null}
+      ${
+        filterText.value
+          ? html`<button type="button" class="clear" aria-label="Clear the filter" onClick=${() => {
+              filterText.value = '';
+              field.current.focus();
+            }}>✕</button>`
+          : null
+      }
       <ul id="filter-list" role="listbox" aria-label="What may follow" ref=${list} hidden=${offered.length === 0}>
-        ${offered.map((one, i) => html`<li key=${one.text} id=${`filter-${i}`} role="option" aria-selected=${String(i === at)}
-          onMouseDown=${(event) => { event.preventDefault(); take(one); }}><b>${visibleLine(one.text)}</b><span>${visibleLine(one.hint)}</span></li>`)}
+        ${offered.map(
+          (one, i) => html`<li key=${one.text} id=${`filter-${i}`} role="option" aria-selected=${String(i === at)}
+          onMouseDown=${(event) => {
+            event.preventDefault();
+            take(one);
+          }}><b>${visibleLine(one.text)}</b><span>${visibleLine(one.hint)}</span></li>`,
+        )}
       </ul>
     </div>
-    <button type="button" class="quiet" title="How to filter, and all keys (?)" aria-label="Help" onClick=${() => (dialog.value = { kind: 'help' })}>?</button>
+    <button type="button" class="quiet" title="How to filter, and all keys (?)" aria-label="Help"
+      onClick=${() => (dialog.value = { kind: 'help' })}>?</button>
     <p id="filter-problem" class="problem" role="status">${problems.map(visibleLine).join('; ')}</p>
   </div>`;
 }

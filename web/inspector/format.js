@@ -57,7 +57,8 @@ export function ago(time, now = Date.now()) {
 
 // What a font does not show, or what turns the order of what stands around it: a name could look like another by it.
 // eslint-disable-next-line no-control-regex
-const kUnseen = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]/g;
+const kUnseen =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]/g;
 
 function shown(character) {
   const code = character.charCodeAt(0);

@@ -45,7 +45,20 @@ function protocolOf(version) {
 }
 
 /** What this program puts into its own files besides what the standard has: all that there is of a summary. */
-const kTexts = ['context', 'method', 'url', 'destination', 'parent', 'type', 'downstream', 'upstream', 'error', 'detail', 'advice', 'replayOf'];
+const kTexts = [
+  'context',
+  'method',
+  'url',
+  'destination',
+  'parent',
+  'type',
+  'downstream',
+  'upstream',
+  'error',
+  'detail',
+  'advice',
+  'replayOf',
+];
 const kNumbers = ['status', 'sent', 'received', 'messages', 'retries'];
 const kFlags = ['tunnel', 'websocket', 'reused'];
 
@@ -134,10 +147,14 @@ export function detailsOf(entry, index) {
   const { request, response } = entry;
   const post = object(request.postData);
   const content = object(response.content);
-  const posted = text(post.text) ?? list(post.params).map((pair) => {
-    const { name, value } = object(pair);
-    return `${encodeURIComponent(text(name) ?? '')}=${encodeURIComponent(text(value) ?? '')}`;
-  }).join('&');
+  const posted =
+    text(post.text) ??
+    list(post.params)
+      .map((pair) => {
+        const { name, value } = object(pair);
+        return `${encodeURIComponent(text(name) ?? '')}=${encodeURIComponent(text(value) ?? '')}`;
+      })
+      .join('&');
   const line = `${summary.method ?? ''} ${summary.url ?? ''}`;
   const statusLine = `${summary.status} ${text(response.statusText) ?? ''}`.trim();
   return {
@@ -150,7 +167,8 @@ export function detailsOf(entry, index) {
       body: bodyOf(posted, post._encoding, post.mimeType, positive(request.bodySize) || null),
     },
     response: {
-      received: ownHead(object(own.response).received) ??
+      received:
+        ownHead(object(own.response).received) ??
         (summary.status ? { protocol: summary.upstream, line: statusLine, fields: fieldsOf(response.headers) } : null),
       sent: ownHead(object(own.response).sent),
       body: bodyOf(text(content.text), content.encoding, content.mimeType, content.size),
@@ -160,19 +178,21 @@ export function detailsOf(entry, index) {
 
 /** The WebSocket messages of an entry. */
 export function messagesOf(entry) {
-  return list(entry._webSocketMessages).filter(isObject).map((message, i) => {
-    const opcode = number(message.opcode) ?? 1;
-    const { data, kept } = bodyOf(text(message.data), opcode === 1 ? null : 'base64');
-    const time = number(message.time);
-    return {
-      n: i + 1,
-      at: time === null || Math.abs(time) > 8.6e12 ? null : new Date(time * 1000).toISOString(),
-      from: message.type === 'send' ? 'client' : 'server',
-      kind: kMessage[opcode] ?? 'binary',
-      size: kept,
-      kept,
-      data,
-      note: null,
-    };
-  });
+  return list(entry._webSocketMessages)
+    .filter(isObject)
+    .map((message, i) => {
+      const opcode = number(message.opcode) ?? 1;
+      const { data, kept } = bodyOf(text(message.data), opcode === 1 ? null : 'base64');
+      const time = number(message.time);
+      return {
+        n: i + 1,
+        at: time === null || Math.abs(time) > 8.6e12 ? null : new Date(time * 1000).toISOString(),
+        from: message.type === 'send' ? 'client' : 'server',
+        kind: kMessage[opcode] ?? 'binary',
+        size: kept,
+        kept,
+        data,
+        note: null,
+      };
+    });
 }

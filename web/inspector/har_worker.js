@@ -1,4 +1,5 @@
-// Reads a HAR file beside the page, so that the page does not stand still, and keeps its entries: the page asks for the details of one at a time.
+// Reads a HAR file beside the page, so that the page does not stand still, and keeps its entries: the page asks for the details of one
+// at a time.
 import { detailsOf, entriesOf, messagesOf, summaryOf } from './har.js';
 
 const kBatch = 500;

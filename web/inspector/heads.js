@@ -22,11 +22,14 @@ const kMostShown = 500;
 
 function Fields({ lines }) {
   return html`<div class="fields" role="list">
-    ${lines.slice(0, kMostShown).map(({ mark, name, value, was }, i) => html`<div key=${i} role="listitem" class=${classes('field-line', mark)}>
+    ${lines.slice(0, kMostShown).map(
+      ({ mark, name, value, was }, i) => html`<div key=${i} role="listitem" class=${classes('field-line', mark)}>
       <span class="sign" aria-label=${mark ?? undefined} role=${mark ? 'img' : undefined}>${kSign[mark] ?? ''}</span>
       <span class="name"><bdi>${visibleLine(name)}</bdi></span>
-      <span class="value">${was === undefined ? null : html`<del><bdi>${visible(was)}</bdi></del> `}${mark === 'removed' ? html`<del><bdi>${visible(value)}</bdi></del>` : html`<bdi>${visible(value)}</bdi>`}</span>
-    </div>`)}
+      <span class="value">${was === undefined ? null : html`<del><bdi>${visible(was)}</bdi></del> `}${mark === 'removed' ? html`<del>
+        <bdi>${visible(value)}</bdi></del>` : html`<bdi>${visible(value)}</bdi>`}</span>
+    </div>`,
+    )}
     ${lines.length > kMostShown ? html`<p class="note">… and ${lines.length - kMostShown} more fields</p>` : null}
   </div>`;
 }
@@ -44,9 +47,18 @@ export function Head({ pair, to }) {
   const marked = changes.filter(({ mark }) => mark).length;
   return html`<div class="head-block">
     <div class="head-bar">
-      <code class="line"><bdi>${visibleLine(line)}</bdi> <span class="soft">${visibleLine((shown === 'received' ? received : sent).protocol)}</span></code>
-      ${received && sent ? html`<${Choice} label="Which head" value=${shown} onChoose=${setForm}
-        options=${[['changes', marked ? `Changes (${marked})` : 'Changes'], ['received', 'As received'], ['sent', `Sent to the ${to}`]]} />` : null}
+      <code class="line"><bdi>${visibleLine(line)}</bdi> <span
+        class="soft">${visibleLine((shown === 'received' ? received : sent).protocol)}</span></code>
+      ${
+        received && sent
+          ? html`<${Choice} label="Which head" value=${shown} onChoose=${setForm}
+        options=${[
+          ['changes', marked ? `Changes (${marked})` : 'Changes'],
+          ['received', 'As received'],
+          ['sent', `Sent to the ${to}`],
+        ]} />`
+          : null
+      }
     </div>
     <${Fields} lines=${shown === 'changes' ? changes : plain(shown === 'received' ? received : sent)} />
   </div>`;

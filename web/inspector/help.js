@@ -23,11 +23,14 @@ const kExamples = [
   ['"not found"', 'a text with a space'],
 ];
 
-const Rows = ({ rows }) => html`<table class="pairs"><tbody>${rows.map(([name, text]) => html`<tr key=${name}><th scope="row"><code>${name}</code></th><td>${text}</td></tr>`)}</tbody></table>`;
+const Rows = ({ rows }) =>
+  html`<table class="pairs"><tbody>${rows.map(([name, text]) => html`<tr key=${name}><th scope="row"><code>${name}</code></th><td>${text}
+    </td></tr>`)}</tbody></table>`;
 
 export function Help({ close }) {
   return html`<div class="help">
-    <header class="title"><h2>Filter and keys</h2><button type="button" class="quiet close" aria-label="Close" onClick=${close}>✕</button></header>
+    <header class="title"><h2>Filter and keys</h2><button type="button" class="quiet close" aria-label="Close" onClick=${close}>✕</button>
+      </header>
     <div class="panel" tabindex="0">
       <section><p>All words must fit. <code>-</code> before a word turns it round, a comma in a value means either, <code>"…"</code> keeps spaces. What is
         ${' '}no <code>key:value</code> is searched for in method, URL, status, type, context and error.</p>
@@ -35,7 +38,8 @@ export function Help({ close }) {
       <section><h3>Keys of the filter</h3><${Rows} rows=${Object.entries(kKeys).map(([key, { hint }]) => [`${key}:`, hint])} /></section>
       <section><h3>is:</h3><${Rows} rows=${Object.entries(kStates).map(([name, [hint]]) => [`is:${name}`, hint])} /></section>
       <section><h3>Keyboard</h3><${Rows} rows=${kShortcuts} /></section>
-      <p class="soft">With Preact, its signals, and htm: <a href="vendor/LICENSES.txt" target="_blank" rel="noreferrer">their licences</a>.</p>
+      <p class="soft">With Preact, its signals, and htm: <a href="vendor/LICENSES.txt" target="_blank"
+        rel="noreferrer">their licences</a>.</p>
     </div>
   </div>`;
 }

@@ -8,7 +8,10 @@ export function later(load) {
   return (props) => {
     if (!asked) {
       asked = true;
-      load().then((loaded) => (component.value = loaded), () => (asked = false));
+      load().then(
+        (loaded) => (component.value = loaded),
+        () => (asked = false),
+      );
     }
     return component.value ? html`<${component.value} ...${props} />` : null;
   };

@@ -6,7 +6,7 @@ import { VirtualRows } from './rows.js';
 import { base, contexts, filterText, selected, sorting, source, view } from './state.js';
 import { classes, html, hueOf } from './ui.js';
 
-export const kRowHeight = 26;
+const kRowHeight = 26;
 
 const kColumns = [
   ['time', 'Time'],
@@ -27,35 +27,59 @@ function sortBy(key) {
   sorting.value = key === now ? { key, descending: !descending } : { key, descending: key === 'size' || key === 'duration' };
 }
 
-const Head = () => kColumns.map(([key, title]) => {
-  const { key: now, descending } = sorting.value;
-  const order = key !== now ? 'none' : descending ? 'descending' : 'ascending';
-  return html`<div role="columnheader" key=${key} class=${`c-${key}`} aria-sort=${order}>
-    <button type="button" tabindex="-1" onClick=${() => sortBy(key)}>${title}<span class="order" aria-hidden="true">${{ ascending: '↑', descending: '↓', none: '' }[order]}</span></button>
-  </div>`;
-});
+const kSigns = { ascending: '↑', descending: '↓', none: '' };
+
+const Head = () =>
+  kColumns.map(([key, title]) => {
+    const { key: now, descending } = sorting.value;
+    const order = key !== now ? 'none' : descending ? 'descending' : 'ascending';
+    return html`<div role="columnheader" key=${key} class=${`c-${key}`} aria-sort=${order}>
+      <button type="button" tabindex="-1" onClick=${() => sortBy(key)}>
+        ${title}<span class="order" aria-hidden="true">${kSigns[order]}</span>
+      </button>
+    </div>`;
+  });
 
 /** A duration from 1 ms to 10 s as a part of the cell's width, by its logarithm. */
 const widthOf = (us) => `${Math.min(100, Math.max(3, 25 * Math.log10(Math.max(1, us / 1000))))}%`;
 
 const statusText = ({ status, state, error }) => status || (state === 'open' ? '···' : error ? '✕' : '–');
 
-export const kind = ({ websocket, tunnel, type }) => (websocket ? 'websocket' : tunnel ? 'tunnel' : (type ?? '').replace(/^(application|text|image|font)\//, (whole, main) => (main === 'image' || main === 'font' ? whole : '')));
+/** The media type as one says it: json, html, image/png. */
+function kindText({ websocket, tunnel, type }) {
+  if (websocket) return 'websocket';
+  if (tunnel) return 'tunnel';
+  return visibleLine(type).replace(/^(application|text)\//, '') || '–';
+}
+
+function Context({ id }) {
+  if (!id) return '–';
+  return html`<span class=${`dot hue-${hueOf(id)}`}></span>${visibleLine(contextName(id))}`;
+}
+
+const kLoopback = /^(localhost|127\.|\[::1\]|.*\.localhost)/;
 
 function cells(row) {
-  const { summary } = row;
-  const kindText = visibleLine(kind(summary));
-  const name = summary.context ? visibleLine(contextName(summary.context)) : '';
-  const loopback = /^(localhost|127\.|\[::1\]|.*\.localhost)/.test(row.host);
+  const { summary, scheme, host, path } = row;
+  const origin = visibleLine(scheme && scheme !== 'http' ? `${scheme}://${host}` : host);
   return html`
     <div role="gridcell" class="c-time">${clock(row.time)}</div>
-    <div role="gridcell" class="c-method">${visibleLine(summary.method ?? '–')}${summary.replayOf ? html`<span class="replayed" title="sent from here" aria-label="replayed">↻</span>` : null}</div>
+    <div role="gridcell" class="c-method">
+      ${visibleLine(summary.method ?? '–')}
+      ${summary.replayOf ? html`<span class="replayed" title="sent from here" role="img" aria-label="replayed">↻</span>` : null}
+    </div>
     <div role="gridcell" class="c-status">${statusText(summary)}</div>
-    <div role="gridcell" class="c-url" title=${visibleLine(summary.url).slice(0, 1000)}><bdi class=${classes('host', !loopback && 'far')}>${visibleLine(row.scheme && row.scheme !== 'http' ? `${row.scheme}://${row.host}` : row.host)}</bdi><bdi>${visibleLine(row.path.slice(0, 300))}</bdi></div>
-    <div role="gridcell" class="c-context" title=${visibleLine(summary.context)}>${name ? html`<span class=${`dot hue-${hueOf(summary.context)}`}></span>${name}` : '–'}</div>
-    <div role="gridcell" class="c-type" title=${visibleLine(summary.type)}>${kindText || '–'}</div>
+    <div role="gridcell" class="c-url" title=${visibleLine(summary.url).slice(0, 1000)}>
+      <bdi class=${classes('host', !kLoopback.test(host) && 'far')}>${origin}</bdi><bdi>${visibleLine(path.slice(0, 300))}</bdi>
+    </div>
+    <div role="gridcell" class="c-context" title=${visibleLine(summary.context)}><${Context} id=${summary.context} /></div>
+    <div role="gridcell" class="c-type" title=${visibleLine(summary.type)}>${kindText(summary)}</div>
     <div role="gridcell" class="c-size">${size(row.bytes)}</div>
-    <div role="gridcell" class="c-duration">${summary.state !== 'open' && row.total ? html`${duration(row.total)}<span class="bar" aria-hidden="true" style=${{ width: widthOf(row.total) }}></span>` : null}</div>`;
+    <div role="gridcell" class="c-duration">
+      ${summary.state !== 'open' && row.total
+        ? html`${duration(row.total)}<span class="bar" aria-hidden="true" style=${{ width: widthOf(row.total) }}></span>`
+        : null}
+    </div>`;
 }
 
 const kSlow = 1e6;  // microseconds
@@ -71,12 +95,12 @@ function Empty() {
     <pre>cmuxproxy run --from-url URL -- curl http://localhost:3000/</pre>`;
 }
 
-export function List({ onOpen, onKeyDown }) {
+export function List({ onOpen }) {
   const rows = view.value.shown.value;
   const id = selected.value;
   const { key, descending } = sorting.value;
   const activeIndex = id === null ? -1 : rows.indexOf(source.value.exchanges.get(id));
-  return html`<${VirtualRows} items=${rows} name="x" label="Exchanges" height=${kRowHeight} head=${html`<${Head} />`} cells=${cells} rowClass=${rowClass}
-    activeIndex=${activeIndex} onActivate=${(index) => select(rows[index].id)} onOpen=${onOpen} onKeyDown=${onKeyDown}
+  return html`<${VirtualRows} items=${rows} name="x" label="Exchanges" height=${kRowHeight} head=${html`<${Head} />`} cells=${cells}
+    rowClass=${rowClass} activeIndex=${activeIndex} onActivate=${(index) => select(rows[index].id)} onOpen=${onOpen}
     removedAbove=${view.value.removedAbove} follow=${key === 'time' && !descending} empty=${html`<${Empty} />`} />`;
 }

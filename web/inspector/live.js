@@ -1,14 +1,15 @@
-// LiveSource: what the instance holds and goes on telling. A source, live or a HAR file's (har_source.js), has exchanges, a name, and answers
-// details, bodies and messages; only a live one can also act.
+// LiveSource: what the instance holds and goes on telling. A source, live or a HAR file's (har_source.js), has exchanges, a name, and
+// answers details, bodies and messages; only a live one can also act.
 import { signal } from './vendor/signals-core.js';
 import { ApiError, ask, askJson } from './api.js';
 import { fromBase64 } from './bytes.js';
 import { Exchanges } from './exchanges.js';
 
-const kPage = 500;             // exchanges in one answer
-const kFlush = 60;             // milliseconds between two looks at what has come
-const kLongestFlush = 12;      // milliseconds of work in one
-const kFirstPause = 500, kLongestPause = 8000;
+const kPage = 500;  // exchanges in one answer
+const kFlush = 60;  // milliseconds between two looks at what has come
+const kLongestFlush = 12;  // milliseconds of work in one
+const kFirstPause = 500,
+  kLongestPause = 8000;
 
 const path = (id, rest = '') => `/v1/exchanges/${encodeURIComponent(id)}${rest}`;
 
@@ -18,7 +19,7 @@ export class LiveSource {
   exchanges = new Exchanges();
   state = signal('connecting');  // connecting, live, lost, stranger (the session is over)
   capture = signal(null);
-  lost = signal(0);              // how many were never told, since the instance was faster than this page
+  lost = signal(0);  // how many were never told, since the instance was faster than this page
   #after = 0;  // the number of the latest change that is surely known
   #waiting = [];
   #timer = null;
@@ -131,7 +132,9 @@ export class LiveSource {
   /** Holds while the page is there: afterwards the instance does again as it was told at its start. */
   async setCapture(mode) {
     this.capture.value = await askJson('/v1/capture', { method: 'PUT', body: { mode } });
-    addEventListener('pagehide', () => ask('/v1/capture', { method: 'PUT', body: { mode: 'auto' }, keepalive: true }).catch(() => {}), { once: true });
+    addEventListener('pagehide', () => ask('/v1/capture', { method: 'PUT', body: { mode: 'auto' }, keepalive: true }).catch(() => {}), {
+      once: true,
+    });
   }
   async clear() {
     await ask('/v1/exchanges', { method: 'DELETE' });

@@ -11,7 +11,8 @@ import { Splitter } from './splitter.js';
 import { contexts, dialog, notice, page, selected, tab, use } from './state.js';
 import { classes, effect, html, render, useEffect, useRef } from './ui.js';
 
-const kContextsPause = 2000, kNotice = 6000;
+const kContextsPause = 2000,
+  kNotice = 6000;
 
 function Traffic() {
   const field = useRef(null);
@@ -79,7 +80,9 @@ function Dialog() {
     if (shown) box.current.showModal();
   }, [shown]);
   if (!shown) return null;
-  return html`<dialog ref=${box} class=${shown.kind} onClose=${close} onClick=${(event) => event.target === box.current && shown.kind !== 'edit' && close()}><${kDialogs[shown.kind]} ...${shown} close=${close} /></dialog>`;
+  return html`<dialog ref=${box} class=${shown.kind} onClose=${close}
+    onClick=${(event) => event.target === box.current && shown.kind !== 'edit' && close()}><${kDialogs[shown.kind]} ...${shown}
+    close=${close} /></dialog>`;
 }
 
 function Notice() {
@@ -89,10 +92,15 @@ function Notice() {
     const timer = setTimeout(() => (notice.value = null), kNotice);
     return () => clearTimeout(timer);
   }, [shown]);
-  return html`<div class="notices" role="status" aria-live="polite">${shown ? html`<p class=${classes('notice', shown.bad && 'bad')}>${shown.text}</p>` : null}</div>`;
+  return html`<div class="notices" role="status" aria-live="polite">${shown ? html`<p
+    class=${classes('notice', shown.bad && 'bad')}>${shown.text}</p>` : null}</div>`;
 }
 
-const kPages = { traffic: Traffic, contexts: later(() => import('./contexts.js').then((module) => module.Contexts)), plots: later(() => import('./plots.js').then((module) => module.Plots)) };
+const kPages = {
+  traffic: Traffic,
+  contexts: later(() => import('./contexts.js').then((module) => module.Contexts)),
+  plots: later(() => import('./plots.js').then((module) => module.Plots)),
+};
 
 function App() {
   return html`<${Header} /><${Banner} /><${kPages[page.value]} /><${Dialog} /><${Notice} />`;

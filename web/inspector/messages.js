@@ -3,11 +3,11 @@ import { asUtf8, fromBase64 } from './bytes.js';
 import { Bytes } from './body.js';
 import { clock, plural, size, visibleLine } from './format.js';
 import { VirtualRows } from './rows.js';
-import { html, useEffect, useRef, useState } from './ui.js';
+import { html, useEffect, useMemo, useRef, useState } from './ui.js';
 
 const kPage = 500;
-const kMost = 50_000;     // that the page holds of one socket
-const kPreview = 300;     // characters
+const kMost = 50_000;  // that the page holds of one socket
+const kPreview = 300;  // characters
 const kHeight = 24;
 
 function previewOf(message) {
@@ -50,14 +50,29 @@ function useMessages(source, id, count) {
   return { all, error };
 }
 
-const Head = () => ['', 'Time', 'Kind', 'Size', 'Message'].map((title, i) => html`<div role="columnheader" key=${i} class=${`m-${i}`}>${title || html`<span class="unseen">From</span>`}</div>`);
+const Head = () =>
+  ['', 'Time', 'Kind', 'Size', 'Message'].map(
+    (title, i) => html`<div role="columnheader" key=${i} class=${`m-${i}`}>${title || html`<span class="unseen">From</span>`}</div>`,
+  );
 
 const cells = (message) => html`
-  <div role="gridcell" class="m-0" title=${`from the ${message.from}`}><span aria-label=${`from the ${message.from}`} role="img">${message.from === 'client' ? '↑' : '↓'}</span></div>
+  <div role="gridcell" class="m-0" title=${`from the ${message.from}`}>
+    <span aria-label=${`from the ${message.from}`} role="img">${message.from === 'client' ? '↑' : '↓'}</span>
+  </div>
   <div role="gridcell" class="m-1">${clock(Date.parse(message.at))}</div>
   <div role="gridcell" class="m-2">${visibleLine(message.kind)}</div>
   <div role="gridcell" class="m-3">${size(message.size)}</div>
   <div role="gridcell" class="m-4"><bdi>${message.preview}</bdi></div>`;
+
+function Message({ message }) {
+  const { n, kind, from, kept, note, data } = message;
+  const facts = [`#${n}`, `from the ${from}`, size(message.size), kept < message.size ? `the first ${size(kept)} kept` : null, visibleLine(note)];
+  const bytes = useMemo(() => fromBase64(data), [data]);
+  const type = kind === 'binary' ? 'application/octet-stream' : 'text/plain';
+  return html`<div class="message">
+    <${Bytes} bytes=${bytes} type=${type} label="The message" note=${facts.filter(Boolean).join(' · ')} />
+  </div>`;
+}
 
 export function Messages({ source, id, count }) {
   const { all, error } = useMessages(source, id, count);
@@ -66,13 +81,13 @@ export function Messages({ source, id, count }) {
   const shown = text ? all.filter((message) => message.preview.toLowerCase().includes(text.toLowerCase())) : all;
   const message = shown.find(({ n }) => n === chosen);
   return html`<div class="messages">
-    <div class="body-bar"><input type="search" class="small" aria-label="Search in the messages" placeholder="Search" value=${text} onInput=${({ target }) => setText(target.value)} />
+    <div class="body-bar"><input type="search" class="small" aria-label="Search in the messages" placeholder="Search" value=${text}
+      onInput=${({ target }) => setText(target.value)} />
       <span class="soft" role="status">${text ? `${shown.length} of ` : ''}${plural(all.length, 'message')}</span></div>
     ${error ? html`<p class="note warn">${error}</p>` : null}
-    <div class="message-list"><${VirtualRows} items=${shown} name="m" label="Messages" height=${kHeight} head=${html`<${Head} />`} cells=${cells} rowClass=${({ from }) => `from-${from}`}
+    <div class="message-list"><${VirtualRows} items=${shown} name="m" label="Messages" height=${kHeight} head=${html`<${Head} />`}
+      cells=${cells} rowClass=${({ from }) => `from-${from}`}
       activeIndex=${message ? shown.indexOf(message) : -1} onActivate=${(index) => setChosen(shown[index].n)} /></div>
-    ${message ? html`<div class="message"><${Bytes} key=${message.n} bytes=${fromBase64(message.data)} type=${message.kind === 'binary' ? 'application/octet-stream' : 'text/plain'} label="The message"
-      note=${[`#${message.n}`, `from the ${message.from}`, size(message.size), message.kept < message.size ? `the first ${size(message.kept)} kept` : null, message.note && visibleLine(message.note)].filter(Boolean).join(' · ')} /></div>`
-      : null}
+    ${message ? html`<${Message} key=${message.n} message=${message} />` : null}
   </div>`;
 }

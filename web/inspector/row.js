@@ -7,9 +7,7 @@ export function partsOf(url) {
   if (!scheme) return { scheme: '', host: text, path: '' };  // of a CONNECT: host:port
   const rest = text.slice(scheme[0].length);
   const end = rest.search(/[/?#]/);
-  return end < 0
-    ? { scheme: scheme[1], host: rest, path: '' }
-    : { scheme: scheme[1], host: rest.slice(0, end), path: rest.slice(end) };
+  return end < 0 ? { scheme: scheme[1], host: rest, path: '' } : { scheme: scheme[1], host: rest.slice(0, end), path: rest.slice(end) };
 }
 
 const kLongestHaystack = 4096;
@@ -17,7 +15,7 @@ const kLongestHaystack = 4096;
 export class Row {
   constructor(summary) {
     this.revision = 0;  // grows with each change, so that who shows it knows
-    this.fits = true;   // the filter
+    this.fits = true;  // the filter
     this.update(summary);
   }
 

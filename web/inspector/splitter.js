@@ -2,7 +2,9 @@
 import { html, useEffect, useState } from './ui.js';
 
 const kKey = 'cmuxproxy-inspector-split';
-const kLeast = 25, kMost = 80, kUsual = 50;  // percent
+const kLeast = 25,
+  kMost = 80,
+  kUsual = 50;  // percent
 
 function remembered() {
   try {
@@ -38,6 +40,8 @@ export function Splitter({ area }) {
     event.preventDefault();
     setPart((before) => within(before + step));
   };
-  return html`<div class="splitter" role="separator" tabindex="0" aria-orientation="vertical" aria-label="Width of the details" aria-valuenow=${Math.round(part)}
-    aria-valuemin=${kLeast} aria-valuemax=${kMost} onPointerDown=${onPointerDown} onPointerMove=${onPointerMove} onKeyDown=${onKeyDown}></div>`;
+  return html`<div class="splitter" role="separator" tabindex="0" aria-orientation="vertical" aria-label="Width of the details"
+    aria-valuenow=${Math.round(part)}
+    aria-valuemin=${kLeast} aria-valuemax=${kMost} onPointerDown=${onPointerDown} onPointerMove=${onPointerMove} onKeyDown=${onKeyDown}>
+      </div>`;
 }

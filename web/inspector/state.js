@@ -3,22 +3,22 @@ import { effect, signal } from './vendor/signals-core.js';
 import { View } from './exchanges.js';
 import { parse } from './filter.js';
 
-export const page = signal('traffic');       // traffic, contexts, plots
-export const source = signal(null);          // a LiveSource or HarSource
-export const view = signal(null);            // the View of its exchanges
+export const page = signal('traffic');  // traffic, contexts, plots
+export const source = signal(null);  // a LiveSource or HarSource
+export const view = signal(null);  // the View of its exchanges
 export const filterText = signal('');
 export const filterProblems = signal([]);
 export const sorting = signal({ key: 'time', descending: false });
-export const selected = signal(null);        // an id
-export const base = signal(null);            // an id: what others are compared with
-export const tab = signal('overview');       // of the details
+export const selected = signal(null);  // an id
+export const base = signal(null);  // an id: what others are compared with
+export const tab = signal('overview');  // of the details
 export const details = signal({ id: null, data: null, error: null });
-export const notice = signal(null);          // {text, bad}: shown for a while
-export const dialog = signal(null);          // {kind: 'help' | 'edit' | 'compare', …}
+export const notice = signal(null);  // {text, bad}: shown for a while
+export const dialog = signal(null);  // {kind: 'help' | 'edit' | 'compare', …}
 export const contexts = signal([]);
 
-const kFilterPause = 80;     // milliseconds after the last key
-const kRefresh = 400;        // between two requests for the same exchange's details
+const kFilterPause = 80;  // milliseconds after the last key
+const kRefresh = 400;  // between two requests for the same exchange's details
 
 /** Shows another source, from its beginning. */
 export function use(next) {
@@ -59,7 +59,8 @@ async function load(from, id) {
     if (id !== selected.peek() || from !== source.peek()) return;
     details.value = { id, data, error: null };
   } catch (error) {
-    if (id === selected.peek() && from === source.peek()) details.value = { id, data: details.peek().id === id ? details.peek().data : null, error: error.message };
+    if (id === selected.peek() && from === source.peek())
+      details.value = { id, data: details.peek().id === id ? details.peek().data : null, error: error.message };
   }
 }
 

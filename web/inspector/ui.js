@@ -21,7 +21,8 @@ export function hueOf(name) {
 /** A choice of few: [[value, label]…]. */
 export function Choice({ label, options, value, onChoose }) {
   return html`<div class="choice" role="group" aria-label=${label}>
-    ${options.map(([key, text]) => html`<button type="button" key=${key} aria-pressed=${String(key === value)} onClick=${() => onChoose(key)}>${text}</button>`)}
+    ${options.map(([key, text]) => html`<button type="button" key=${key} aria-pressed=${String(key === value)}
+      onClick=${() => onChoose(key)}>${text}</button>`)}
   </div>`;
 }
 
@@ -37,8 +38,10 @@ export function Tabs({ label, options, value, onChoose, panel }) {
     event.currentTarget.querySelector(`[data-tab="${key}"]`)?.focus();
   };
   return html`<div class="tabs" role="tablist" aria-label=${label} onKeyDown=${onKeyDown}>
-    ${options.map(([key, text, badge]) => html`<button type="button" role="tab" key=${key} data-tab=${key} aria-controls=${panel}
+    ${options.map(
+      ([key, text, badge]) => html`<button type="button" role="tab" key=${key} data-tab=${key} aria-controls=${panel}
       aria-selected=${String(key === value)} tabindex=${key === value ? 0 : -1} onClick=${() => onChoose(key)}>
-      ${text}${badge ? html`<span class="badge">${badge}</span>` : null}</button>`)}
+      ${text}${badge ? html`<span class="badge">${badge}</span>` : null}</button>`,
+    )}
   </div>`;
 }

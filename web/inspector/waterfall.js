@@ -32,13 +32,18 @@ export function Waterfall({ timing, reused, open }) {
   return html`<table class="waterfall">
     <caption class="unseen">Where the time went, in milliseconds</caption>
     <tbody>
-      ${phases.map(({ key, name, from, length }) => html`<tr key=${key} data-phase=${key}>
+      ${phases.map(
+        ({ key, name, from, length }) => html`<tr key=${key} data-phase=${key}>
         <th scope="row">${name}</th>
-        <td class="track"><span class=${`phase ${key}`} style=${{ marginLeft: percent(from, whole), width: percent(length, whole) }}></span></td>
+        <td class="track"><span class=${`phase ${key}`} style=${{ marginLeft: percent(from, whole), width: percent(length, whole) }}>
+          </span></td>
         <td class="figure">${inMs(length)}</td>
-      </tr>`)}
-      ${firstByte > 0 ? html`<tr class="sum" data-phase="firstByte"><th scope="row">First byte after</th><td class="track"></td><td class="figure">${inMs(firstByte)}</td></tr>` : null}
-      ${total > 0 ? html`<tr class="sum" data-phase="total"><th scope="row">Total</th><td class="track soft">${reused ? 'over a connection that was there' : ''}</td><td class="figure">${inMs(total)} ms</td></tr>` : null}
+      </tr>`,
+      )}
+      ${firstByte > 0 ? html`<tr class="sum" data-phase="firstByte"><th scope="row">First byte after</th><td class="track"></td><td
+        class="figure">${inMs(firstByte)}</td></tr>` : null}
+      ${total > 0 ? html`<tr class="sum" data-phase="total"><th scope="row">Total</th><td
+        class="track soft">${reused ? 'over a connection that was there' : ''}</td><td class="figure">${inMs(total)} ms</td></tr>` : null}
     </tbody>
   </table>`;
 }
