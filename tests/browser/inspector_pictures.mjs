@@ -33,7 +33,8 @@ const open = (id, tab) => async (page) => {
   await page.rows().first().click();
   await page.locator('.details .toolbar').waitFor();
   await page.filterBy('');
-  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');  // what is offered
+  await page.keyboard.press('Escape');  // the field
   await page.shows(fake.exchanges.length);
   if (tab) await page.tab(tab);
 };

@@ -3,7 +3,7 @@ import { backToLive, clear, exportShown, openHar, setCapture } from './actions.j
 import { count, plural, size, visibleLine } from './format.js';
 import { outcome } from './row.js';
 import { page, source, view } from './state.js';
-import { Choice, classes, html, useRef } from './ui.js';
+import { Choice, classes, html, useEffect, useRef, useState } from './ui.js';
 
 const kPages = [
   ['traffic', 'Traffic'],
@@ -66,12 +66,33 @@ export function Banner() {
   return null;
 }
 
+const kSumPause = 300;  // milliseconds between two times that all rows are added up
+
+function useSums(rows) {
+  const [sums, setSums] = useState({ failed: 0, bytes: 0 });
+  const at = useRef(0);
+  useEffect(() => {
+    const add = () => {
+      at.current = performance.now();
+      let failed = 0;
+      let bytes = 0;
+      for (const row of rows) {
+        if (outcome(row.summary) === 'failed') ++failed;
+        bytes += row.bytes;
+      }
+      setSums({ failed, bytes });
+    };
+    const timer = setTimeout(add, Math.max(0, at.current + kSumPause - performance.now()));
+    return () => clearTimeout(timer);
+  }, [rows]);
+  return sums;
+}
+
 export function Footer() {
   const from = source.value;
   const shown = view.value.shown.value;
   const all = from.exchanges.rows.length;
-  const failed = shown.reduce((sum, row) => sum + (outcome(row.summary) === 'failed' ? 1 : 0), 0);
-  const bytes = shown.reduce((sum, row) => sum + row.bytes, 0);
+  const { failed, bytes } = useSums(shown);
   const { used, limit } = from.capture.value?.memory ?? {};
   return html`<footer class="figures">
     <span>${shown.length === all ? plural(all, 'exchange') : `${count(shown.length)} of ${plural(all, 'exchange')}`}</span>

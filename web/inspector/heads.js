@@ -26,7 +26,7 @@ function Fields({ lines }) {
       ({ mark, name, value, was }, i) => html`<div key=${i} role="listitem" class=${classes('field-line', mark)}>
       <span class="sign" aria-label=${mark ?? undefined} role=${mark ? 'img' : undefined}>${kSign[mark] ?? ''}</span>
       <span class="name"><bdi>${visibleLine(name)}</bdi></span>
-      <span class="value">${was === undefined ? null : html`<del><bdi>${visible(was)}</bdi></del> `}${mark === 'removed' ? html`<del>
+      <span class="value">${was === undefined ? null : html`<del><bdi>${visible(was)}</bdi></del>`}${mark === 'removed' ? html`<del>
         <bdi>${visible(value)}</bdi></del>` : html`<bdi>${visible(value)}</bdi>`}</span>
     </div>`,
     )}
