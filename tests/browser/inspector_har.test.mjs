@@ -42,6 +42,16 @@ describe('HAR files', () => {
     assert.deepEqual([...fromBase64(details.response.body.data)], [0, 1, 2, 3]);
     assert.equal(Buffer.from(details.request.body.data, 'base64').toString(), 'abc');
   });
+  test("this program's own, by what it adds for everybody", () => {
+    const own = { _id: 'x-7', _context: 'ctx-1', _destination: 'https://a.test:443', _replayOf: 'x-3' };
+    const failed = entry({ ...own, response: { ...entry().response, status: 502, _error: 'connection_refused: nothing: there' } });
+    const { id, context, destination, replayOf, state, error, detail } = summaryOf(failed, 0);
+    assert.deepEqual(
+      [id, context, destination, replayOf, state, error, detail],
+      ['x-7', 'ctx-1', 'https://a.test:443', 'x-3', 'failed', 'connection_refused', 'nothing: there'],
+    );
+    assert.equal(summaryOf(entry({ response: { ...entry().response, _error: 'net::ERR_FAILED' } }), 0).error, 'net::ERR_FAILED');
+  });
   test('nonsense is refused with the reason', () => {
     for (const [text, why] of [
       ['', /not JSON/],

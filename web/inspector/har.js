@@ -77,21 +77,21 @@ function ownSummary(own) {
 export function summaryOf(entry, index) {
   if (!isObject(entry) || !isObject(entry.request) || !isObject(entry.response)) throw new Error('an entry without request or response');
   const own = isObject(entry._cmuxproxy) ? entry._cmuxproxy : null;
-  const identity = { id: text(own?.id) ?? `h-${index + 1}`, seq: index + 1 };
+  const identity = { id: text(own?.id) ?? text(entry._id) ?? `h-${index + 1}`, seq: index + 1 };
   if (own) return { ...ownSummary(own), ...identity };
   const { request, response } = entry;
   const content = object(response.content);
   const messages = list(entry._webSocketMessages);
   const status = positive(response.status) ?? 0;
-  const error = text(response._error) || null;
+  const [, error, detail] = /^(?:([a-z_]+): )?(.*)$/s.exec(text(response._error) ?? '');  // this program's have a name before the text
   return {
     ...identity,
     at: text(entry.startedDateTime),
-    state: status === 0 || error ? 'failed' : 'done',
-    context: null,
+    state: status === 0 || error || detail ? 'failed' : 'done',
+    context: text(entry._context),
     method: text(request.method),
     url: text(request.url),
-    destination: text(entry.serverIPAddress) || null,
+    destination: text(entry._destination) || text(entry.serverIPAddress) || null,
     parent: null,
     status,
     type: essence(text(content.mimeType)) || null,
@@ -104,11 +104,11 @@ export function summaryOf(entry, index) {
     messages: messages.length,
     reused: object(entry.timings).connect === -1,
     retries: 0,
-    error,
-    detail: null,
+    error: error ?? (detail || null),
+    detail: error ? detail : null,
     advice: null,
     timing: timingOf(entry),
-    replayOf: null,
+    replayOf: text(entry._replayOf),
   };
 }
 

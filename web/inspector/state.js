@@ -57,6 +57,8 @@ async function load(from, id) {
   try {
     const data = await from.details(id);
     if (id !== selected.peek() || from !== source.peek()) return;
+    const shown = details.peek();
+    if (shown.id === id && shown.data?.revealed) return;  // it was revealed meanwhile
     details.value = { id, data, error: null };
   } catch (error) {
     if (id === selected.peek() && from === source.peek())
