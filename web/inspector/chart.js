@@ -1,4 +1,5 @@
 // Lines over time as SVG, with a cross-hair that tells the figures. A step of which nothing is known leaves a gap.
+import { hour } from './format.js';
 import { html, useRef, useState } from './ui.js';
 
 const kWidth = 600;
@@ -25,8 +26,6 @@ export function pathOf(values, most, width = kWidth, height = kHeight) {
   });
   return path;
 }
-
-const timeOf = (time) => new Date(time).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 
 /** `lines`: [{name, values, tone}]; `write` makes a text of a value; `end` in milliseconds, `step` in seconds. */
 export function Chart({ title, lines, write, end, step }) {
@@ -69,8 +68,8 @@ export function Chart({ title, lines, write, end, step }) {
           x2=${(at * kWidth) / Math.max(1, length - 1)} y1="0" y2=${kHeight} />`}
       </svg>
       <span class="most">${write(most)}</span>
-      <div class="times"><span>${timeOf(time(0))}</span>
-        <span>${at === null ? timeOf(time(Math.floor(length / 2))) : new Date(time(at)).toLocaleTimeString()}</span><span>${timeOf(end)}
+      <div class="times"><span>${hour(time(0))}</span>
+        <span>${at === null ? hour(time(Math.floor(length / 2))) : hour(time(at), true)}</span><span>${hour(end)}
         </span></div>
     </div>`
     }

@@ -1,5 +1,5 @@
 // The contexts of the instance with their counters.
-import { ago, count, visible, visibleLine } from './format.js';
+import { ago, count, hour, visible, visibleLine } from './format.js';
 import { contexts, filterText, page } from './state.js';
 import { html, hueOf } from './ui.js';
 
@@ -33,7 +33,7 @@ function Context({ context }) {
     <td class="figure">${count(usage?.requests ?? 0)}</td>
     <td class="figure">${count(usage?.open ?? 0)}</td>
     <td>${usage?.lastAt ? ago(Date.parse(usage.lastAt)) : html`<span class="soft">never</span>`}</td>
-    <td>${ago(Date.parse(createdAt))}${expiresAt ? html`<br /><span class="soft">ends ${new Date(expiresAt).toLocaleTimeString()}
+    <td>${ago(Date.parse(createdAt))}${expiresAt ? html`<br /><span class="soft">ends ${hour(Date.parse(expiresAt))}
       </span>` : null}</td>
     <td><button type="button" onClick=${() => show(id)}>Traffic</button></td>
   </tr>`;

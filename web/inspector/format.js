@@ -34,11 +34,17 @@ export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one
 
 const two = (n) => String(n).padStart(2, '0');
 
-/** The time of day here, with milliseconds. `time` is in milliseconds since the epoch. */
+/** The time of day here: 14:30, or with seconds. `time` is in milliseconds since the epoch. */
+export function hour(time, seconds = false) {
+  const at = new Date(time);
+  return `${two(at.getHours())}:${two(at.getMinutes())}${seconds ? `:${two(at.getSeconds())}` : ''}`;
+}
+
+/** The same with milliseconds; nothing where there is none. */
 export function clock(time) {
   if (!Number.isFinite(time)) return '';
   const at = new Date(time);
-  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+  return `${hour(time, true)}.${String(at.getMilliseconds()).padStart(3, '0')}`;
 }
 
 export function moment(time) {

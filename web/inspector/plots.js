@@ -23,7 +23,7 @@ const kPhases = [
 const rate = (value) => `${value < 10 ? Number(value.toFixed(1)) : Math.round(value).toLocaleString('en-US')}/s`;
 const whole = (value) => Math.round(value).toLocaleString('en-US');
 const sum = (values) => (values ?? []).reduce((total, value) => total + (value ?? 0), 0);
-const kSteps = 360;  // of the last hour; an instance that is younger has fewer
+const kSteps = 60;  // at the least: an instance that is young has fewer
 const padded = (values) => (values ? [...Array(Math.max(0, kSteps - values.length)).fill(null), ...values] : []);
 const perSecond = (values, step) => padded(values).map((value) => (value === null ? null : value / step));
 
