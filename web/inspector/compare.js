@@ -1,7 +1,7 @@
 // Two exchanges side by side: what differs between their lines, fields and bodies.
 import { decode, isTextual } from './bytes.js';
-import { diffFields, diffLines, folded } from './diff.js';
-import { duration, plural, size, visible, visibleLine } from './format.js';
+import { diffFields, diffLines, folded, kMostLines } from './diff.js';
+import { count, duration, plural, size, visible, visibleLine } from './format.js';
 import { parseJson } from './json_tree.js';
 import { html, useMemo } from './ui.js';
 
@@ -14,7 +14,9 @@ function linesOf({ bytes }, type) {
   return value === undefined ? text : JSON.stringify(value, null, 2);
 }
 
-const kMostLines = 3000;  // that are shown
+const kMostShown = 3000;  // lines
+
+const isLong = (text) => text.split('\n', kMostLines + 1).length > kMostLines;
 
 const equal = (a, b) => a.length === b.length && a.every((byte, i) => byte === b[i]);
 
@@ -22,19 +24,21 @@ function Bodies({ a, b, types }) {
   const lines = useMemo(() => {
     if (equal(a.bytes, b.bytes)) return [];
     const texts = [linesOf(a, types[0]), linesOf(b, types[1])];
-    return texts.includes(null) ? null : folded(diffLines(...texts));
+    if (texts.includes(null)) return null;
+    const found = folded(diffLines(...texts));
+    return texts.some(isLong) ? [...found, { mark: '!', text: `Only the first ${count(kMostLines)} lines are compared.` }] : found;
   }, [a, b]);
   if (lines === null) return html`<p class="note">They differ, and are no text: ${size(a.bytes.length)} and ${size(b.bytes.length)}.</p>`;
   if (lines.length === 0) return html`<p class="note">${a.bytes.length ? 'The same.' : 'Neither has one.'}</p>`;
-  return html`<div class="diff" role="list">${lines.slice(0, kMostLines).map((line, i) => html`<${Line} key=${i} ...${line} />`)}</div>`;
+  return html`<div class="diff" role="list">${lines.slice(0, kMostShown).map((line, i) => html`<${Line} key=${i} ...${line} />`)}</div>`;
 }
 
-const kClasses = { '-': 'removed', '+': 'added', ' ': 'same', '…': 'fold' };
+const kClasses = { '-': 'removed', '+': 'added', ' ': 'same', '…': 'fold', '!': 'fold' };
 
-function Line({ mark, text, count }) {
+function Line({ mark, text, count: lines }) {
   return html`<div role="listitem" class=${kClasses[mark]}>
     <span class="sign">${mark}</span>
-    ${mark === '…' ? html`<span>${plural(count, 'line')} the same</span>` : html`<bdi>${visible(text)}</bdi>`}
+    ${mark === '…' ? html`<span>${plural(lines, 'line')} the same</span>` : html`<bdi>${visible(text)}</bdi>`}
   </div>`;
 }
 

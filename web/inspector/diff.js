@@ -1,6 +1,6 @@
 // What two texts, or two lists of fields, have in common and what not.
 
-const kMostLines = 5000;  // a text; what is longer is compared up to there
+export const kMostLines = 5000;  // a text; what is longer is compared up to there
 const kMostEdits = 1000;  // then two texts have too little in common for a comparison to tell anything
 
 /**

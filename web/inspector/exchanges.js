@@ -3,6 +3,8 @@
 import { effect, signal } from './vendor/signals-core.js';
 import { Row } from './row.js';
 
+export const kMostRows = 200_000;  // an instance with much memory holds more: then the page forgets the oldest, a tenth at a time
+
 export class Exchanges {
   rows = [];
   version = signal(0);  // grows with each change, once a batch
@@ -28,6 +30,7 @@ export class Exchanges {
       }
       this.revised.add(row);
     }
+    if (this.rows.length > kMostRows) for (const row of this.rows.splice(0, kMostRows / 10)) this.#byId.delete(row.id);
     if (summaries.length > 0) ++this.version.value;
   }
 
