@@ -18,8 +18,10 @@ Gateway::Gateway(Strings role, const Strings& flags) {
   Strings argv{binary(), "gateway"};
   argv.insert(argv.end(), role.begin(), role.end());
   argv.insert(argv.end(), {"--json", "--instance", instance_});
-  if (std::find(flags.begin(), flags.end(), "--listen") == flags.end()) argv.insert(argv.end(), {"--listen", "127.0.0.1:0"});
-  if (const char* const threads = std::getenv("CMUX_E2E_THREADS")) argv.insert(argv.end(), {"--threads", threads});
+  const auto given = [&](std::string_view flag) { return std::find(flags.begin(), flags.end(), flag) != flags.end(); };
+  if (!given("--listen")) argv.insert(argv.end(), {"--listen", "127.0.0.1:0"});
+  if (const char* const threads = std::getenv("CMUX_E2E_THREADS"); threads && !given("--threads"))
+    argv.insert(argv.end(), {"--threads", threads});
   argv.insert(argv.end(), flags.begin(), flags.end());
   process_.start(argv, environment_);
   json::error_code failed;

@@ -210,7 +210,7 @@ TEST_CASE("gateway wake: only what is not there is woken: not what speaks, and n
 
 TEST_CASE("gateway wake: so many requests wait for a machine, and so many machines are woken, and no more") {
   const Sleeper sleeper;
-  Names names(sleeper, sleeper.command("sleep 1000"));
+  Names names(sleeper, sleeper.command("sleep 1000") + Strings{"--threads", "1"});  // so many of a thread's
   const std::size_t most = 1'000;
   const H2Client one(names.connect()), two(names.connect());
   std::vector<H2Stream> streams;
