@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway.hpp"
+
 namespace e2e {
 namespace {
 
@@ -267,26 +269,81 @@ Strings operator+(Strings left, const Strings& right) {
   return left;
 }
 
+// A dev server knows nothing of ports that are not its own.
+Strings role() { return whole_way() ? Strings{"--sniff-port-header"} : Strings{}; }
+
 }  // namespace
 
+bool whole_way() {
+  const char* const way = std::getenv("CMUX_E2E_WAY");
+  return way && std::string_view(way) == "gateways";
+}
+
+// What speaks HTTP/2 does so on every leg, what does not on none. Whatever port is asked for, in the machine it is the
+// workspace's.
+struct Way {
+  Way(const Workspace& workspace, std::string_view id, bool h2);
+  TempDir dir;
+  Gateway machine;
+  std::unique_ptr<Gateway> names;
+};
+
+Way::Way(const Workspace& workspace, std::string_view id, bool h2)
+    : machine({"machine"}, Strings{"--resolve", fmt::format("127.0.0.1=127.0.0.1:{}", workspace.http_port())} +
+                               (h2 ? Strings{"--upstream-h2c", "127.0.0.1"} : Strings{"--no-http2"})) {
+  write_file(dir / "machines.toml", fmt::format("{} = \"{}://127.0.0.1:{}\"\n", id, h2 ? "h2c" : "http", machine.port()));
+  names = std::make_unique<Gateway>(Strings{"names"}, Strings{"--domain", "cmux.test", "--machines", dir / "machines.toml",
+                                                              "--tls-cert", pki() + "/srv.crt", "--tls-key", pki() + "/srv.key"} +
+                                                          (h2 ? Strings{} : Strings{"--no-http2"}));
+}
+
 Stage::Stage(const Strings& serve_flags, const Strings& h2_flags, const Strings& all_flags)
-    : first_(Strings{"--alpn", "http/1.1", "--no-h2c", "--name", "first"} + all_flags),
-      second_(Strings{"--alpn", "h2,http/1.1", "--name", "second"} + h2_flags + all_flags),
-      proxy(serve_flags + Strings{"--resolve", fmt::format("cmux-two-*.cmux.test=127.0.0.1:{}", second_.https_port())}, &first_) {
+    : first_(Strings{"--alpn", "http/1.1", "--no-h2c", "--name", "first"} + role() + all_flags),
+      second_(Strings{"--alpn", "h2,http/1.1", "--name", "second"} + role() + h2_flags + all_flags),
+      first_way_(whole_way() ? std::make_unique<Way>(first_, "one", false) : nullptr),
+      second_way_(whole_way() ? std::make_unique<Way>(second_, "two", true) : nullptr),
+      proxy(serve_flags + towards(), &first_) {}
+
+Stage::~Stage() = default;
+
+Strings Stage::towards() const {
+  const auto at = [](const Workspace& workspace, const std::unique_ptr<Way>& way) {
+    return way ? way->names->port() : workspace.https_port();
+  };
+  return {"--resolve", fmt::format("cmux-one-*.cmux.test=127.0.0.1:{}", at(first_, first_way_)),  //
+          "--resolve", fmt::format("cmux-two-*.cmux.test=127.0.0.1:{}", at(second_, second_way_))};
+}
+
+std::uint16_t Stage::plain_port(const FarKind& far) const {
+  const std::unique_ptr<Way>& way = far.h2 ? second_way_ : first_way_;
+  return way ? way->machine.port() : workspace(far).http_port();
 }
 
 Context Stage::context(const FarKind& far, const Strings& more) const {
   Strings flags{"--scope", "base", "--morph-id", far.h2 ? "two" : "one", "--domain-suffix", "cmux.test"};
   if (!far.tls) {
-    flags.insert(flags.end(), {"--cmux-proxy-origin", far.h2 ? fmt::format("h2c://127.0.0.1:{}", second_.http_port())
-                                                             : fmt::format("http://127.0.0.1:{}", first_.http_port())});
+    const std::string origin = fmt::format("{}://127.0.0.1:{}", far.h2 ? "h2c" : "http", plain_port(far));
+    flags.insert(flags.end(), {"--cmux-proxy-origin", origin});
   }
   return proxy.context(flags + more);
 }
 
-std::string Cell::destination() const {
+std::string Cell::next_hop() const {
   if (far_.tls) return fmt::format("cmux-{}-base-3000.cmux.test", far_.h2 ? "two" : "one");
-  return fmt::format("127.0.0.1:{}", workspace().http_port());
+  return fmt::format("127.0.0.1:{}", stage_.plain_port(far_));
+}
+
+std::string Cell::destination() const { return whole_way() ? "127.0.0.1:3000" : next_hop(); }
+
+std::string Cell::role() const { return whole_way() ? "origin" : far_.tls ? "global" : "inner"; }
+
+std::string Cell::host() const { return whole_way() ? kTarget : destination(); }
+
+Strings Cell::cmux_fields() const {
+  if (whole_way()) return far_.tls ? Strings{"x-cmux-proxied: true"} : Strings{};
+  Strings out{"x-cmux-host-override: localhost:3000"};
+  if (!far_.tls) out.push_back("x-cmux-port-internal: 3000");
+  return out;
 }
 
 void matrix(Stage& stage, const std::vector<NearKind>& nears, const std::function<void(const Cell&)>& body) {

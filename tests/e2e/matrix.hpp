@@ -114,16 +114,26 @@ class Near {
   H2Client h2_;
 };
 
+// With $CMUX_E2E_WAY=gateways the workspaces are dev servers, each behind a machine's gateway, and the routes over TLS lead
+// through a public gateway as well: the same behaviours, over the whole way.
+bool whole_way();
+
+struct Way;  // the gateways of a workspace
+
 // The programs of all combinations: one proxy, a workspace of each version of HTTP, a route to each kind of them.
 class Stage {
  public:
   explicit Stage(const Strings& serve_flags = {}, const Strings& h2_flags = {}, const Strings& all_flags = {});
+  ~Stage();
   const Workspace& workspace(const FarKind& far) const { return far.h2 ? second_ : first_; }
   Context context(const FarKind& far, const Strings& more = {}) const;  // a new one
+  std::uint16_t plain_port(const FarKind& far) const;                   // that routes without TLS lead to
   std::string ca_file() const { return text_in(proxy.ready, "caFile"); }
 
  private:
+  Strings towards() const;
   Workspace first_, second_;
+  std::unique_ptr<Way> first_way_, second_way_;  // null: there are none on the way
 
  public:
   Proxy proxy;
@@ -140,7 +150,14 @@ class Cell {
   const Workspace& workspace() const { return stage_.workspace(far_); }
   Proxy& proxy() const { return stage_.proxy; }
   std::string scheme() const { return near_.inside == Inside::secured ? "https" : "http"; }
-  std::string destination() const;  // as the proxy's own answers name it
+  // As the proxy's own answers name it; and as those do of who meets the workspace.
+  std::string next_hop() const;
+  std::string destination() const;
+  // What the workspace sees of the way to it.
+  bool arrives_over_tls() const { return far_.tls && !whole_way(); }
+  std::string role() const;
+  std::string host() const;
+  Strings cmux_fields() const;
 
  private:
   Stage& stage_;

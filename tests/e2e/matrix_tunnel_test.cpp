@@ -114,6 +114,7 @@ TEST_CASE("matrix: raw tunnels through cmuxProxyOrigin") {
   Stage stage;
   matrix(stage, kinds(kNear), [](const Cell& cell) {
     if (cell.far().tls) return;  // their routes have none
+    if (whole_way()) return;     // gateway_way_test.cpp: it ends at a server of its own, and not in the workspace's proxy
     const Context route = cell.stage().context(cell.far(), {"--header", "X-Token: s3cret"});
     Near near(cell);
     {
