@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <cerrno>
 #include <string_view>
 
@@ -16,7 +17,7 @@ namespace cmux {
 Result<std::unique_ptr<Child>> Child::start(const std::string& command,
                                             const std::vector<std::pair<std::string, std::string>>& variables) {
   std::vector<std::string> lines;
-  for (const auto& [name, value] : variables) lines.push_back(name + "=" + value);
+  for (const auto& [name, value] : variables) lines.push_back(fmt::format("{}={}", name, value));
   for (char** entry = environ; *entry; ++entry) {
     const std::string_view line = *entry;
     bool set = false;

@@ -73,8 +73,8 @@ class Planner {
   // Where it goes, by the session's context of this moment. Asked again when the request has waited and that has changed.
   virtual Result<PlanPtr> plan(Entrance& entrance, const Session& session, const http::Head& request) = 0;
 
-  // There is no connection to where the plan leads. Can that be mended? Then: waits until it was, and the connection is to be tried
-  // once more, or the error that the client is told.
+  // There is no connection to where the plan leads. Can that be mended? Then: waits until it was, and the connection is to be
+  // tried once more, or the error that the client is told.
   virtual bool mends(const Plan&, const Error&) const { return false; }
   virtual Task<Result<void>> mend(PlanPtr plan, Patience& patience);
 
