@@ -216,14 +216,18 @@ Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::H
     request.fields.remove(Name::proxy_authorization);
     return everybody_;
   }
-  const auto token = take_token(request, connect, *rules_->keys);
+  const std::string_view generation = std::string_view(key_).substr(0, sizeof generation_);
+  const std::string_view last_shown = entrance.credentials;
+  const auto token = take_token(request, connect, *rules_->keys,
+                                last_shown.starts_with(generation) ? last_shown.substr(generation.size()) : std::string_view());
   if (!token)
     return bad_request(
         fmt::format("access to machine {} needs a token, such as cmuxproxy gateway token makes", planned_->label.machine),
         connect ? 407 : 401);
   const auto& last = entrance.authenticated;
   // The same bytes for the same machine are as good as last time: as long as they are good at all, and the keys are the same.
-  const std::string shown = key_.substr(0, sizeof generation_) + *token;
+  std::string shown(generation);
+  shown += *token;
   if (last && !last->ended() && last->context->id == planned_->label.machine &&
       policy::equal_secrets(shown, entrance.credentials))
     return last;

@@ -20,7 +20,8 @@ std::optional<std::string_view> parameter_of(std::string_view path);
 std::string without_parameter(std::string_view path);
 
 // Takes the token out of the request: of a CONNECT's Proxy-Authorization, else the URL, the cookie, and a bearer with a key of
-// ours: a dev server's own stays. Whatever else they hold stays, too. Nothing where there is none.
-std::optional<std::string> take_token(http::Head& request, bool connect, const Keys& keys);
+// ours: a dev server's own stays. Whatever else they hold stays, too. Nothing where there is none. `known`: a token that is ours,
+// which saves looking into one that is the same.
+std::optional<std::string> take_token(http::Head& request, bool connect, const Keys& keys, std::string_view known = {});
 
 }  // namespace cmux::gateway

@@ -119,6 +119,14 @@ TEST_CASE("gateway: a token is taken out of the request, and nothing else is") {
     CHECK(head.fields.get("Authorization") == own);
   }
 
+  // One that is known to be ours, whatever it looks like; and an empty one is not.
+  head.fields.clear();
+  head.fields.add("Authorization", "Bearer opaque");
+  CHECK(take_token(head, false, keys, "opaque") == "opaque");
+  CHECK(head.fields.empty());
+  head.fields.add("Authorization", "Bearer ");
+  CHECK_FALSE(take_token(head, false, keys, ""));
+
   head.fields.clear();
   head.fields.add("Proxy-Authorization", policy::basic_value("any", token));
   CHECK(take(true) == token);
