@@ -1,12 +1,13 @@
 // The far end as users have it (fixtures/farend), a proxy that knows where it is, and a browser. What runs "in a workspace" listens
 // on the address that the machine's proxy knows it by, on the very port that is asked for.
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { startFarEnd } from '../../../fixtures/farend/far_end.mjs';
 import { addressOf } from '../../../fixtures/farend/machine.mjs';
 import { launch, trust } from './browser.mjs';
-import { startProxy, testCertificates } from './proxy.mjs';
+import { startProgram, temporaryFolder } from './process.mjs';
+import { program, startProxy, testCertificates } from './proxy.mjs';
 
 const kMorph = '.http.cloud.morph.test';
 
@@ -19,6 +20,7 @@ export const kRows = {
   direct: (scope) => ['--from-url', `https://cmux-alpha-${scope}-3000.cmux.app`, '--direct', '--morph-domain-suffix', kMorph],
   morph: (scope) => ['--morph-id', scope, '--morph-domain-suffix', kMorph],
   template: (scope) => ['--template', 'https://{id}-{port}.cloud.test', '--morph-id', scope],
+  gateway: (scope) => ['--morph-id', 'alpha', '--scope', scope, '--domain-suffix', 'gw.test'],
   cmuxProxyOrigin: (scope, { machine }) => ['--cmux-proxy-origin', `http://${machine.host}:${machine.port}`, '--scope', scope],
 };
 
@@ -39,12 +41,26 @@ export async function freeScope(...ports) {
   throw new Error(`port ${ports} is taken on all addresses: end what listens there`);
 }
 
+/** Our own far end: both gateways, for the machine alpha. Answers {port, stop}. */
+async function startGateways(certs) {
+  const folder = temporaryFolder();
+  const env = { CMUXPROXY_RUNTIME_DIR: join(folder, 'run'), CMUXPROXY_STATE_DIR: join(folder, 'state') };
+  const start = (...argv) =>
+    startProgram(program, ['gateway', ...argv, '--json', '--listen', '127.0.0.1:0', '--drain-timeout', '0s'], { env });
+  const machine = await start('machine');
+  writeFileSync(join(folder, 'machines.toml'), `alpha = "h2c://127.0.0.1:${machine.ready.port}"\n`);
+  const names = await start('names', '--domain', 'gw.test', '--machines', join(folder, 'machines.toml'),
+    '--tls-cert', join(certs, 'srv.crt'), '--tls-key', join(certs, 'srv.key'));
+  return { port: names.ready.port, stop: async () => (await names.stop(), await machine.stop()) };
+}
+
 /** `without`: of the far end's defects, those that it shall not have. `resolve`: names that are elsewhere. `browser`: no, if false. */
 export async function startFarWorld({ without = [], resolve = {}, browser = true } = {}) {
   const world = {
     async close() {
       await world.browser?.close();
       await world.proxy?.stop();
+      await world.gateways?.stop();
       await world.farEnd?.close();
     },
     /** A context with a port of its own. */
@@ -56,8 +72,9 @@ export async function startFarWorld({ without = [], resolve = {}, browser = true
     const machines = (id) => (id === 'alpha' ? '127.0.0.1' : addressOf(id));
     world.farEnd = await startFarEnd({ tls: { key: read('srv.key'), cert: read('srv.crt') }, machines, without });
     world.machine = await world.farEnd.machine('alpha');
+    world.gateways = await startGateways(certs);
     const at = `127.0.0.1:${world.farEnd.port}`;
-    const names = { '*.cmux.test': at, [`*${kMorph}`]: at, '*.cloud.test': at };
+    const names = { '*.gw.test': `127.0.0.1:${world.gateways.port}`, '*.cmux.test': at, [`*${kMorph}`]: at, '*.cloud.test': at };
     world.proxy = await startProxy({ resolve: { ...names, ...resolve } });
     if (browser) world.browser = await launch(trust(world.proxy));
   } catch (error) {

@@ -2,14 +2,14 @@
 import { join } from 'node:path';
 import { build, run, source, startProgram, temporaryFolder } from './process.mjs';
 
-const program = join(build, 'cmuxproxy');
+export const program = join(build, 'cmuxproxy');
 
 let certificates;
 /** The folder with the test CA and its certificates (fixtures/certs.sh). */
 export function testCertificates() {
   const make = async () => {
     const folder = join(temporaryFolder(), 'certs');
-    await run('sh', [join(source, 'fixtures/certs.sh'), folder, '*.cloud.test']);
+    await run('sh', [join(source, 'fixtures/certs.sh'), folder, '*.cloud.test', '*.gw.test']);
     return folder;
   };
   return (certificates ??= make());
