@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gateway/labels.hpp"
+#include "gateway/ports.hpp"
 #include "net/resolver.hpp"
 #include "policy/credentials.hpp"
 
@@ -14,6 +15,9 @@ using proxy::bad_request;
 namespace {
 
 constexpr std::string_view kToken = "X-Cmux-Token";
+constexpr std::string_view kPortsPath = "/_cmux/ports", kEventStream = "text/event-stream";
+constexpr milliseconds kLook{1'000};               // at the ports
+constexpr int kQuiet = 15;                         // looks without a change, until something is said all the same
 constexpr std::string_view kNoHost = "127.0.0.1";  // where processes listen that belong to no workspace in particular
 
 std::string_view trimmed(std::string_view text) {
@@ -53,16 +57,22 @@ MachinePlanner::MachinePlanner(MachineRules rules) : rules_(std::move(rules)), e
   everybody_->context = std::move(context);
 }
 
-Result<proxy::SessionPtr> MachinePlanner::admit(proxy::Entrance&, http::Head& request) {
-  bool good = !rules_.token, shown = false;
+MachinePlanner::Shown MachinePlanner::token_of(const http::Head& request) const {
+  Shown out = Shown::none;
   for (const auto field : request.fields) {
     if (field.known != Name::other || !http::equal_ignoring_case(field.name, kToken)) continue;
     // More than one must not mean one for us and another for who comes next.
-    if (rules_.token) good = !shown && policy::equal_secrets(field.value, *rules_.token);
-    shown = true;
+    const bool right = out == Shown::none && rules_.token && policy::equal_secrets(field.value, *rules_.token);
+    out = right ? Shown::right : Shown::wrong;
   }
-  if (!good) return bad_request(shown ? "X-Cmux-Token is not this machine's" : "this machine asks for X-Cmux-Token", 403);
-  if (shown) request.fields.remove(kToken);
+  return out;
+}
+
+Result<proxy::SessionPtr> MachinePlanner::admit(proxy::Entrance&, http::Head& request) {
+  const Shown shown = token_of(request);
+  if (rules_.token && shown != Shown::right)
+    return bad_request(shown == Shown::none ? "this machine asks for X-Cmux-Token" : "X-Cmux-Token is not this machine's", 403);
+  if (shown != Shown::none) request.fields.remove(kToken);
   request.fields.remove(Name::proxy_authorization);
   return everybody_;
 }
@@ -137,6 +147,90 @@ Result<proxy::PlanPtr> MachinePlanner::made(const Wish& wish, const http::Head& 
   plan->own_host = false;
   plan->routed = true;
   return proxy::PlanPtr(std::move(plan));
+}
+
+// --- the ports -----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string ports_json(const std::vector<std::uint16_t>& ports) {
+  return fmt::format("{{\"ports\":[{}]}}", fmt::join(ports, ","));
+}
+
+Result<std::string> ports_text(std::string_view address, std::uint16_t own_port) {
+  const auto all = listening();
+  if (!all) return all.error();
+  std::vector<std::uint16_t> ports = ports_at(*all, address);
+  std::erase(ports, own_port);  // which leads nowhere
+  return ports_json(ports);
+}
+
+}  // namespace
+
+void MachinePlanner::meet(proxy::Entrance& entrance, const net::Transport& transport) const {
+  entrance.own_port = transport.local().port();
+}
+
+bool MachinePlanner::answers(const proxy::Entrance&, const http::Head& request) {
+  if (request.method != "GET" || request.path != kPortsPath) return false;
+  // Else it is a dev server's path.
+  return !request.fields.get(Name::x_cmux_port_internal) && !request.fields.get(Name::x_cmux_target_internal) &&
+         !local_form(request.authority);
+}
+
+Result<proxy::Answer> MachinePlanner::answer(const proxy::Entrance& entrance, const http::Head& request) {
+  if (!rules_.token) return bad_request("this machine has no secret, and tells its ports to nobody (--token)", 403);
+  if (token_of(request) != Shown::right) return bad_request("the machine's ports are told to who shows its X-Cmux-Token", 403);
+  for (const std::string_view name : {"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"})
+    if (request.fields.get(name)) return bad_request("the machine's ports are not for pages", 403);
+  std::string address(kNoHost);
+  if (const auto workspace = request.fields.get(Name::x_cmux_workspace_internal)) {
+    auto found = workspace_address(trimmed(*workspace));
+    if (!found) return bad_request("X-Cmux-Workspace-Internal: expected a workspace's name");
+    address = std::move(*found);
+  }
+  auto text = ports_text(address, entrance.own_port);
+  if (!text) return Error{text.error().code, Side::local, false, 501, text.error().detail};
+  proxy::Answer out{200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, *text + "\n"};
+  const auto accept = request.fields.get(Name::accept);
+  if (!accept || *accept != kEventStream) return out;
+  if (told_ >= kMostTold) return Error{Errc::limit, Side::local, false, 0, fmt::format("{} are told already", told_)};
+  out.stream = [this, address, own_port = entrance.own_port](http::Stream& to) { return tell_ports(to, address, own_port); };
+  return out;
+}
+
+// An event whenever they change. Every second the system is asked, and now and then something is said, so that who has gone is
+// noticed.
+Task<void> MachinePlanner::tell_ports(http::Stream& out, std::string address, std::uint16_t own_port) {
+  ++told_;
+  proxy::Patience gone;
+  out.cancel_on_abort(&gone);
+  Deadline next([](void* patience) { static_cast<proxy::Patience*>(patience)->over.set(); }, &gone);
+  http::Head head;
+  head.status = 200;
+  head.fields.add("Content-Type", kEventStream);
+  head.fields.add("Cache-Control", "no-store");
+  auto written = co_await out.write_head(head, http::Next::later);
+  std::string last;
+  for (int quiet = 0; written && !gone.given_up; ++quiet) {
+    const auto text = ports_text(address, own_port);
+    if (!text) break;
+    std::string say;
+    if (*text != last) say = fmt::format("event: ports\ndata: {}\n\n", last = *text);
+    else if (quiet >= kQuiet) say = ":\n\n";
+    if (!say.empty()) {
+      quiet = 0;
+      written = co_await out.write_body(say, http::Next::later);
+    }
+    gone.over.clear();
+    if (gone.given_up) break;
+    next.after(kLook);
+    co_await gone.over;
+  }
+  next.cancel();
+  out.cancel_on_abort(nullptr);
+  out.reset(Errc::cancelled);
+  --told_;
 }
 
 }  // namespace cmux::gateway

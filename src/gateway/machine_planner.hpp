@@ -8,6 +8,9 @@
 //   X-Cmux-Token               the machine's secret, where it has one
 //
 // A CONNECT goes where the fields say, whatever its own target is.
+//
+// Who shows the secret, and is no page, is told which ports of the machine listen: GET /_cmux/ports, at once or as server-sent
+// events whenever that changes.
 #pragma once
 
 #include <memory>
@@ -27,22 +30,29 @@ class MachinePlanner final : public proxy::Planner {
  public:
   explicit MachinePlanner(MachineRules rules);
 
+  static constexpr std::size_t kMostTold = 100;  // streams of ports, a worker
+
   // For the requests to come.
   void set_token(std::shared_ptr<const std::string> token) { rules_.token = std::move(token); }
 
-  bool answers(const proxy::Entrance&, const http::Head&) override { return false; }
-  Result<proxy::Answer> answer(const proxy::Entrance&, const http::Head&) override { return proxy::Answer{}; }
+  void meet(proxy::Entrance& entrance, const net::Transport& transport) const override;
+  bool answers(const proxy::Entrance& entrance, const http::Head& request) override;
+  Result<proxy::Answer> answer(const proxy::Entrance& entrance, const http::Head& request) override;
   Result<proxy::SessionPtr> admit(proxy::Entrance& entrance, http::Head& request) override;
   Result<proxy::PlanPtr> plan(proxy::Entrance& entrance, const proxy::Session& session, const http::Head& request) override;
   proxy::SessionPtr admit(const std::string&, std::string_view) const override { return nullptr; }
 
  private:
   struct Wish;
+  enum class Shown : std::uint8_t { none, wrong, right };
+  Shown token_of(const http::Head& request) const;
+  Task<void> tell_ports(http::Stream& out, std::string address, std::uint16_t own_port);
   Result<proxy::PlanPtr> made(const Wish& wish, const http::Head& request) const;
 
   MachineRules rules_;
   proxy::SessionPtr everybody_;  // one for all requests: the machine is one workspace's
   std::string key_;              // of the request that is planned; keeps its memory
+  std::size_t told_ = 0;         // streams of ports that are open
 };
 
 }  // namespace cmux::gateway

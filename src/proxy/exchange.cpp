@@ -154,25 +154,6 @@ Result<void> Exchange::plan() {
   return {};
 }
 
-Task<void> Exchange::answer() {
-  const auto own = worker_.planner().answer(entrance_, *request_);
-  if (record_ && entrance_.session) record_->context = entrance_.session->context->id;
-  if (!own) {
-    co_await refuse(refusal_of(own.error()));
-    co_return;
-  }
-  http::Head head;
-  head.status = own->status;
-  for (const auto& [name, value] : own->fields) head.fields.add(name, value);
-  head.content_length = own->body.size();
-  responded_ = true;
-  worker_.count().answered(Source::proxy, own->status);
-  if (record_) record_->status = own->status;
-  const bool bare = request_->method == "HEAD";
-  auto written = co_await downstream_.write_head(head, bare ? Next::end : Next::soon);
-  if (written && !bare) co_await downstream_.write_body(own->body, Next::end);
-}
-
 // --- requests ----------------------------------------------------------------------------------------------------------------
 
 void Exchange::prepare_request(const upstream::Lease& lease) {
@@ -386,18 +367,6 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
   if (head->end) co_return written;
   co_return co_await http::relay_body(upstream, Side::upstream, downstream_, Side::downstream, &upstream_said_);
-}
-
-Task<void> Exchange::refuse(Refusal refusal) {
-  CMUX_CHECK(!responded_, "a request has one answer");
-  responded_ = true;
-  worker_.count().answered(Source::proxy, refusal.status);
-  note_error(refusal.error, refusal.detail);
-  if (record_) record_->status = refusal.status;
-  if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
-  // The request's own scheme is the destination's by now.
-  if (plan_) refusal.target = plan_->target.text(), refusal.scheme = plan_->scheme;
-  co_await reply(downstream_, request_, refusal);
 }
 
 void Exchange::cancel(Errc why) noexcept {

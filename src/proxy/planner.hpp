@@ -3,6 +3,7 @@
 // thread alone. What it learns of a connection it keeps in that connection's Entrance.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -52,6 +53,8 @@ struct Answer {
   std::uint16_t status = 200;
   policy::HeaderList fields;
   std::string body;
+  // Writes all of it itself, as long as the client stays; the others mean nothing then.
+  std::function<Task<void>(http::Stream&)> stream = {};
 };
 
 class Planner {
