@@ -35,6 +35,7 @@ async function paints() {
 
 const fake = await startFake({ count });
 const page = await (await browser.newContext({ viewport })).newPage();
+page.setDefaultTimeout(120_000);
 
 /** The longest tasks of the page's main thread meanwhile. */
 async function traced(what, run) {

@@ -29,7 +29,7 @@ test('it weighs less than 60 KB', { timeout: 60_000 }, async () => {
   const weight = weightOf(asked);
   assert.ok(weight < 60_000, `${weight} bytes`);
   assert.ok(
-    !asked.some((name) => /^(compare|contexts|diff|edit|help|plots|chart|har)/.test(name)),
+    !asked.some((name) => /^(compare|contexts|diff|edit|help|plots|chart|har|messages)/.test(name)),
     'what is seldom wanted comes when it is',
   );
   await page.context().close();

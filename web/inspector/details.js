@@ -3,12 +3,14 @@ import { compare, copyAs, editAndReplay, exportOne, replay, reveal, select } fro
 import { Body, Pairs } from './body.js';
 import { duration, moment, plural, size, visible, visibleLine } from './format.js';
 import { Head } from './heads.js';
+import { later } from './later.js';
 import { contextName } from './list.js';
-import { Messages } from './messages.js';
 import { outcome } from './row.js';
 import { base, details, selected, source, tab } from './state.js';
 import { Tabs, classes, html, useComputed } from './ui.js';
 import { Waterfall } from './waterfall.js';
+
+const Messages = later(() => import('./messages.js').then((module) => module.Messages));
 
 const Fact = ({ name, children }) => html`<div class="fact"><dt>${name}</dt><dd>${children}</dd></div>`;
 

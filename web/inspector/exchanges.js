@@ -77,7 +77,8 @@ export const kSortings = {
 
 const kSlice = 2000;  // rows that are looked at before the clock is
 const kLongestSlice = 8;  // milliseconds
-const kSortPause = 300;  // between two sortings of a list that grows
+const kPause = 100;  // between two times that a list which grows is shown anew
+const kSortPause = 300;  // ... and sorted anew
 
 const breathe = () => new Promise((done) => setTimeout(done));
 
@@ -124,7 +125,7 @@ export class View {
   #sorting = { key: 'time', descending: false };
   #job = 0;
   #timer = null;
-  #sortedAt = 0;
+  #publishedAt = -Infinity;
   #turn = null;
 
   constructor(exchanges) {
@@ -163,14 +164,15 @@ export class View {
     for (const row of this.#exchanges.revised) row.fits = this.#filter.test(row);
     this.#exchanges.revised.clear();
     if (this.busy.peek()) return;
-    if (this.#isPlain) return this.#publish(true);
-    // What is sorted otherwise is sorted anew, but not for ever.
+    const wait = this.#publishedAt + (this.#isPlain ? kPause : kSortPause) - performance.now();
+    if (wait <= 0 && !this.#turn) return this.#publish(true);
     const later = () => {
       this.#timer = null;
+      if (this.busy.peek()) return;  // who filters shows it at the end
       if (this.#turn) this.#timer = setTimeout(later, kSortPause);
       else this.#publish(true);
     };
-    this.#timer ??= setTimeout(later, Math.max(0, this.#sortedAt + kSortPause - performance.now()));
+    this.#timer ??= setTimeout(later, Math.max(0, wait));
   }
 
   get #isPlain() {
@@ -189,6 +191,7 @@ export class View {
       const gone = before.indexOf(rows[0]);  // what was first has gone from the top
       this.removedAbove += gone < 0 ? before.length : gone;
     }
+    this.#publishedAt = performance.now();
     this.shown.value = rows;
   }
 
@@ -201,7 +204,7 @@ export class View {
     const sorted = await sortInSlices(keyed, (a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0));
     if (turn !== this.#turn) return;  // sorted otherwise since
     this.#turn = null;
-    this.#sortedAt = performance.now();
+    this.#publishedAt = performance.now();
     this.shown.value = sorted.map(({ row }) => row);
   }
 }

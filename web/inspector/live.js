@@ -5,7 +5,7 @@ import { ApiError, ask, askJson } from './api.js';
 import { fromBase64 } from './bytes.js';
 import { Exchanges } from './exchanges.js';
 
-const kPage = 500;  // exchanges in one answer
+const kPage = 1000;  // exchanges in one answer
 const kFlush = 60;  // milliseconds between two looks at what has come
 const kLongestFlush = 12;  // milliseconds of work in one
 const kMostWaiting = 100_000;  // events; then they are read at once, however long that takes
