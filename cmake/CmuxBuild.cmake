@@ -99,3 +99,16 @@ function(cmux_embed layer name)
   file(COPY_FILE ${CMAKE_BINARY_DIR}/web/${name}.inc.new ${CMAKE_BINARY_DIR}/web/${name}.inc ONLY_IF_DIFFERENT)
   target_include_directories(cmux_${layer} PRIVATE ${CMAKE_BINARY_DIR})
 endfunction()
+
+# cmux_embed_folder(LAYER FOLDER): the files of a folder of web/ within that layer, compressed; cmake/EmbedFolder.cmake says how they look.
+function(cmux_embed_folder layer folder)
+  set(root ${CMAKE_SOURCE_DIR}/web/${folder})
+  file(GLOB_RECURSE files RELATIVE ${root} CONFIGURE_DEPENDS ${root}/*.html ${root}/*.css ${root}/*.js ${root}/*.mjs ${root}/*.svg
+       ${root}/*.png ${root}/*.ico ${root}/*.txt ${root}/*.webmanifest)
+  list(TRANSFORM files PREPEND ${root}/ OUTPUT_VARIABLE paths)
+  set(output ${CMAKE_BINARY_DIR}/web/${folder}.cpp)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -DFOLDER=${root} -DOUTPUT=${output} "-DFILES=${files}" -P ${CMAKE_SOURCE_DIR}/cmake/EmbedFolder.cmake
+    DEPENDS ${paths} ${CMAKE_SOURCE_DIR}/cmake/EmbedFolder.cmake COMMENT "Compressing web/${folder}" VERBATIM)
+  target_sources(cmux_${layer} PRIVATE ${output})
+endfunction()

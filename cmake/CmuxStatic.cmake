@@ -13,6 +13,11 @@ function(cmux_link_statically)
 
   find_library(CMUX_NGHTTP2_ARCHIVE libnghttp2.a REQUIRED)
   set_target_properties(PkgConfig::nghttp2 PROPERTIES INTERFACE_LINK_LIBRARIES ${CMUX_NGHTTP2_ARCHIVE})
+  find_library(CMUX_BROTLI_ARCHIVE libbrotlidec.a REQUIRED)
+  find_library(CMUX_BROTLI_COMMON_ARCHIVE libbrotlicommon.a REQUIRED)
+  set_target_properties(PkgConfig::brotli PROPERTIES INTERFACE_LINK_LIBRARIES "${CMUX_BROTLI_ARCHIVE};${CMUX_BROTLI_COMMON_ARCHIVE}")
+  find_library(CMUX_ZLIB_ARCHIVE libz.a REQUIRED)
+  set_target_properties(ZLIB::ZLIB PROPERTIES IMPORTED_LOCATION ${CMUX_ZLIB_ARCHIVE} IMPORTED_LOCATION_RELEASE ${CMUX_ZLIB_ARCHIVE})
 
   target_link_options(cmux_options INTERFACE -static-libgcc -static-libstdc++)
 endfunction()

@@ -127,6 +127,12 @@ export class ProxyServer {
   releaseContext(id: string): boolean;
 
   /**
+   * The URL of the inspector's page, which shows what goes through. It works once and for a minute: for a window that is opened now.
+   * The window's session must not use this proxy, which never leads to itself.
+   */
+  inspectorUrl(): string;
+
+  /**
    * Stops accepting, and lets requests that are under way end (5 s at the most, else `args: ['--drain-timeout', …]`). The port is free
    * when this returns.
    */

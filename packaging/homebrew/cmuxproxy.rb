@@ -12,6 +12,7 @@ class Cmuxproxy < Formula
   depends_on "ninja" => :build
   depends_on "pkgconf" => :build
   depends_on "tomlplusplus" => :build
+  depends_on "brotli"
   depends_on "fmt"
   depends_on "libnghttp2"
   depends_on "openssl@3"

@@ -16,8 +16,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMostBody = 1024 * 1024;
-
 bool is_json(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.remove_suffix(1);
@@ -25,16 +23,16 @@ bool is_json(std::string_view content_type) {
          (type.size() > 5 && http::equal_ignoring_case(type.substr(type.size() - 5), "+json"));
 }
 
-Reply body_too_large() { return problem(413, fmt::format("the body is larger than {} bytes", kMostBody)); }
+Reply body_too_large(std::size_t most) { return problem(413, fmt::format("the body is larger than {} bytes", most)); }
 
 // The whole body, or the answer that refuses it.
-Task<std::variant<std::string, Reply>> read_text(const http::Head& head, http::Stream& stream) {
+Task<std::variant<std::string, Reply>> read_text(const http::Head& head, http::Stream& stream, std::size_t most) {
   std::string text;
-  if (head.content_length.value_or(0) > kMostBody) co_return body_too_large();
+  if (head.content_length.value_or(0) > most) co_return body_too_large(most);
   while (true) {
     auto piece = co_await stream.read_body();
     if (!piece) co_return problem(piece.error().status != 0 ? piece.error().status : 400, "the body did not arrive whole");
-    if (text.size() + piece->bytes.size() > kMostBody) co_return body_too_large();
+    if (text.size() + piece->bytes.size() > most) co_return body_too_large(most);
     text += piece->bytes;
     if (piece->end) co_return std::move(text);
   }
@@ -69,19 +67,37 @@ Api::Api(Instance& instance, std::string token, std::string host)
 }
 
 const std::vector<Api::Operation>& Api::table() {
+  constexpr Access kPage = Access::page, kOpen = Access::open;
   static const std::vector<Operation> operations = {
-      {"GET", "/healthz", &Api::health, {}, false, true},
-      {"GET", "/metrics", &Api::metrics},
-      {"GET", "/v1/status", &Api::status},
+      {"GET", "/healthz", &Api::health, {}, false, kOpen},
+      {"GET", "/metrics", &Api::metrics, {}, false, kPage},
+      {"GET", "/v1/status", &Api::status, {}, false, kPage},
       {"GET", "/v1/events", &Api::events, {"context", "type"}},
       {"GET", "/v1/logs", &Api::logs, {"after"}},
       {"POST", "/v1/shutdown", &Api::shut_down, {}, true},
-      {"GET", "/v1/contexts", &Api::list_contexts},
+      {"GET", "/v1/contexts", &Api::list_contexts, {}, false, kPage},
       {"POST", "/v1/contexts", &Api::create_context, {}, true},
       {"DELETE", "/v1/contexts", &Api::release_contexts, {"webContentsId", "all"}},
       {"GET", "/v1/contexts/{id}", &Api::show_context, {"secrets"}},
       {"PATCH", "/v1/contexts/{id}", &Api::change_context, {}, true},
       {"DELETE", "/v1/contexts/{id}", &Api::release_context},
+      {"GET", "/inspector", &Api::to_inspector, {}, false, kOpen},
+      {"GET", "/inspector/", &Api::inspector, {}, false, kOpen},
+      {"GET", "/inspector/{path}", &Api::inspector, {}, false, kOpen},
+      {"POST", "/inspector/session", &Api::open_session, {}, true, kOpen},
+      {"POST", "/v1/inspector/keys", &Api::make_key},
+      {"GET", "/v1/exchanges", &Api::list_exchanges, {"after", "limit", "context"}, false, kPage},
+      {"DELETE", "/v1/exchanges", &Api::forget_exchanges, {}, false, kPage},
+      {"GET", "/v1/exchanges/stream", &Api::stream_exchanges, {"after"}, false, kPage},
+      {"GET", "/v1/exchanges/{id}", &Api::show_exchange, {}, false, kPage},
+      {"GET", "/v1/exchanges/{id}/body", &Api::show_body, {"side", "decoded"}, false, kPage},
+      {"GET", "/v1/exchanges/{id}/messages", &Api::list_messages, {"after", "limit"}, false, kPage},
+      {"POST", "/v1/exchanges/{id}/reveal", &Api::reveal_exchange, {}, false, kPage},
+      {"POST", "/v1/exchanges/{id}/replay", &Api::replay, {}, true, kPage, Operation::kMostReplayed},
+      {"GET", "/v1/capture", &Api::show_capture, {}, false, kPage},
+      {"PUT", "/v1/capture", &Api::set_capture, {}, true, kPage},
+      {"GET", "/v1/har", &Api::har, {"ids", "context"}, false, kPage},
+      {"GET", "/v1/series", &Api::series, {}, false, kPage},
   };
   return operations;
 }
@@ -92,28 +108,26 @@ std::vector<std::string> Api::operations() {
   return out;
 }
 
-// Whatever can be done with that path.
+// Whatever can be done with that path. One that stands in the table goes before one that only fits; {path} may have slashes.
 std::vector<const Api::Operation*> Api::find(Call& call, std::string_view path) {
-  std::vector<const Operation*> out;
+  std::vector<const Operation*> exact, fitting;
   for (const Operation& operation : table()) {
-    const std::size_t place = operation.path.find("{id}");
-    if (place == std::string_view::npos) {
-      if (operation.path == path) out.push_back(&operation);
-      continue;
-    }
-    if (!path.starts_with(operation.path.substr(0, place))) continue;
-    const std::string_view id = path.substr(place);
-    if (id.empty() || id.find('/') != std::string_view::npos) continue;
-    call.id = id;
-    out.push_back(&operation);
+    if (operation.path == path) exact.push_back(&operation);
+    const std::size_t place = operation.path.find('{');
+    if (place == std::string_view::npos) continue;
+    const std::size_t close = operation.path.find('}');
+    const std::string_view name = operation.path.substr(place + 1, close - place - 1), end = operation.path.substr(close + 1);
+    if (!path.starts_with(operation.path.substr(0, place)) || !path.ends_with(end) || path.size() <= place + end.size()) continue;
+    const std::string_view given = path.substr(place, path.size() - place - end.size());
+    if (name != "path" && given.find('/') != std::string_view::npos) continue;
+    call.id = given;
+    fitting.push_back(&operation);
   }
-  return out;
+  return exact.empty() ? fitting : exact;
 }
 
-// Against web pages (DNS rebinding, cross-site requests): none has business here.
-std::optional<Reply> Api::check_origin(const http::Head& request) const {
-  if (request.fields.contains(http::Name::origin))
-    return problem(403, "requests from web pages (with an Origin) are refused", "Origin");
+// Against web pages (DNS rebinding).
+std::optional<Reply> Api::check_host(const http::Head& request) const {
   if (host_.empty() || http::equal_ignoring_case(request.authority, host_)) return std::nullopt;
   const auto given = net::parse_authority(request.authority);
   if (given && given->port.value_or(80) == port_ &&
@@ -122,7 +136,23 @@ std::optional<Reply> Api::check_origin(const http::Head& request) const {
   return problem(421, fmt::format("this is {}: Host must say so, or localhost with that port", host_), "Host");
 }
 
-std::optional<Reply> Api::check_token(const http::Head& request) const {
+// Cross-site requests: no page has business here but the inspector's own.
+std::optional<Reply> Api::check_origin(const http::Head& request, Access access) const {
+  const auto origin = request.fields.get(http::Name::origin);
+  // It comes with a cookie; the token is for programs, which are no pages.
+  const bool own = access != Access::token && origin && !request.fields.get("Authorization") &&
+                   http::equal_ignoring_case(*origin, "http://" + request.authority);
+  if (origin && !own) return problem(403, "requests from web pages (with an Origin) are refused", "Origin");
+  // What is open to everybody holds nothing, and a link may lead to it.
+  const std::string_view site = request.fields.get("Sec-Fetch-Site").value_or("none");
+  const bool read = request.method == "GET" || request.method == "HEAD";
+  if (access == Access::open && read) return std::nullopt;
+  if (site != "none" && site != "same-origin")
+    return problem(403, "requests that come from other web pages are refused", "Sec-Fetch-Site");
+  return std::nullopt;
+}
+
+std::optional<Reply> Api::check_token(const http::Head& request, Access access) const {
   constexpr std::string_view kScheme = "Bearer ";
   std::string_view given = request.fields.get("Authorization").value_or("");
   const bool bearer = given.size() > kScheme.size() && http::equal_ignoring_case(given.substr(0, kScheme.size()), kScheme);
@@ -131,8 +161,11 @@ std::optional<Reply> Api::check_token(const http::Head& request) const {
     while (!given.empty() && given.front() == ' ') given.remove_prefix(1);
     if (!token_.empty() && policy::equal_secrets(given, token_)) return std::nullopt;
   }
-  Reply refused =
-      problem(401, bearer ? "the token is not this instance's" : "the instance file's token is needed, as Authorization: Bearer");
+  if (access == Access::page && has_session(request)) return std::nullopt;
+  Reply refused = problem(401, bearer                   ? "the token is not this instance's"
+                               : access == Access::page ? "the instance file's token is needed, as Authorization: Bearer, or the "
+                                                          "inspector's cookie: run cmuxproxy inspect again"
+                                                        : "the instance file's token is needed, as Authorization: Bearer");
   refused.fields.emplace_back("WWW-Authenticate", "Bearer");
   return refused;
 }
@@ -151,16 +184,19 @@ Task<void> Api::serve(http::Stream& stream) {
 }
 
 Task<Reply> Api::answer(Call& call) {
-  if (auto refused = check_origin(call.head)) co_return std::move(*refused);
+  if (auto refused = check_host(call.head)) co_return std::move(*refused);
   const std::string_view target = call.head.path;
   const std::string_view path = target.substr(0, target.find('?'));
   const auto candidates = find(call, path);
   // HEAD is GET without the body (RFC 9110 section 9.3.2), which the connection leaves out; not of a stream that never ends.
-  const std::string_view method = call.head.method == "HEAD" && path != "/v1/events" ? "GET" : std::string_view(call.head.method);
+  const bool endless = path == "/v1/events" || path == "/v1/exchanges/stream";
+  const std::string_view method = call.head.method == "HEAD" && !endless ? "GET" : std::string_view(call.head.method);
   const auto chosen =
       std::find_if(candidates.begin(), candidates.end(), [&](const Operation* each) { return each->method == method; });
-  if (chosen == candidates.end() || !(*chosen)->open)
-    if (auto refused = check_token(call.head)) co_return std::move(*refused);
+  const Access access = chosen == candidates.end() ? Access::token : (*chosen)->access;
+  if (auto refused = check_origin(call.head, access)) co_return std::move(*refused);
+  if (access != Access::open)
+    if (auto refused = check_token(call.head, access)) co_return std::move(*refused);
   if (candidates.empty()) co_return problem(404, fmt::format("there is no {}", quoted(path)));
   if (chosen == candidates.end()) {
     std::vector<std::string_view> allowed;
@@ -179,7 +215,7 @@ Task<Reply> Api::run(const Operation& operation, Call& call) {
   if (operation.takes_body && !call.head.end) {
     if (!is_json(call.head.fields.get(http::Name::content_type).value_or("")))
       co_return problem(415, "the body must be JSON, with Content-Type: application/json", "Content-Type");
-    auto text = co_await read_text(call.head, call.stream);
+    auto text = co_await read_text(call.head, call.stream, operation.most_body);
     if (auto* const refused = std::get_if<Reply>(&text)) co_return std::move(*refused);
     json::error_code failed;
     call.body = json::parse(std::get<0>(text), failed);

@@ -3,10 +3,13 @@
 
 #include <boost/json/fwd.hpp>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "admin/events.hpp"
+#include "admin/exchanges.hpp"
+#include "admin/inspector_sessions.hpp"
 #include "admin/reply.hpp"
 #include "base/log.hpp"
 #include "base/time_text.hpp"
@@ -47,6 +50,9 @@ class Instance {
   virtual const TunnelFailure* tunnel_failure(const std::string& context) const = 0;  // null: none has failed
   // Somebody listens to events, or nobody any more: workers measure, and lines of the log are told, only for listeners.
   virtual void set_observed(bool observed) = 0;
+  virtual Exchanges& exchanges() = 0;
+  // Where the inspector's page is read from; empty: out of the program.
+  virtual const std::string& inspector_folder() const = 0;
 };
 
 class Api final : public http::Handler {
@@ -58,7 +64,7 @@ class Api final : public http::Handler {
   Task<void> serve(http::Stream& stream) override;
   void publish(const EventRecord& event) { events_.publish(event); }
   // Ends the event streams, for a stop.
-  void close_events() { events_.close(); }
+  void close_events();
 
   // All there is, as "GET /v1/contexts/{id}"; a test holds docs/openapi.yaml against it.
   static std::vector<std::string> operations();
@@ -68,11 +74,16 @@ class Api final : public http::Handler {
  private:
   struct Operation;
   struct Call;
+  class ExchangeStream;
+  enum class Access : std::uint8_t { token, page, open };
   static std::vector<Operation> const& table();
   static std::vector<const Operation*> find(Call& call, std::string_view path);
 
-  std::optional<Reply> check_origin(const http::Head& request) const;
-  std::optional<Reply> check_token(const http::Head& request) const;
+  std::optional<Reply> check_host(const http::Head& request) const;
+  std::optional<Reply> check_origin(const http::Head& request, Access access) const;
+  std::optional<Reply> check_token(const http::Head& request, Access access) const;
+  bool has_session(const http::Head& request) const;
+  std::string cookie_name() const;
   Task<Reply> answer(Call& call);
   Task<Reply> run(const Operation& operation, Call& call);
 
@@ -84,6 +95,22 @@ class Api final : public http::Handler {
   Task<Reply> logs(Call& call);
   // A context as it is now; of one that was just made or changed with what may surprise about it.
   Task<Reply> tell(std::uint16_t status, policy::ContextPtr context, bool secrets, bool with_warnings);
+  Task<Reply> inspector(Call& call);
+  Task<Reply> to_inspector(Call& call);
+  Task<Reply> make_key(Call& call);
+  Task<Reply> open_session(Call& call);
+  Task<Reply> list_exchanges(Call& call);
+  Task<Reply> forget_exchanges(Call& call);
+  Task<Reply> stream_exchanges(Call& call);
+  Task<Reply> show_exchange(Call& call);
+  Task<Reply> reveal_exchange(Call& call);
+  Task<Reply> show_body(Call& call);
+  Task<Reply> list_messages(Call& call);
+  Task<Reply> replay(Call& call);
+  Task<Reply> show_capture(Call& call);
+  Task<Reply> set_capture(Call& call);
+  Task<Reply> har(Call& call);
+  Task<Reply> series(Call& call);
   Task<Reply> list_contexts(Call& call);
   Task<Reply> create_context(Call& call);
   Task<Reply> release_contexts(Call& call);
@@ -95,6 +122,8 @@ class Api final : public http::Handler {
   std::string token_, host_;
   std::uint16_t port_ = 0;
   EventHub events_;
+  InspectorSessions sessions_;
+  std::set<ExchangeStream*> exchange_streams_;
 };
 
 // A context with the contract's keys. `secrets`: with the password and the route's header values, as only its creator sees them.

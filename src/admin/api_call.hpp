@@ -11,7 +11,7 @@ namespace cmux::admin {
 struct Api::Call {
   const http::Head& head;
   http::Stream& stream;
-  std::string id;                            // of the context that the path names
+  std::string id;                            // what the path names
   std::map<std::string, std::string> query;  // known parameters only
   boost::json::value body;                   // null where there was none
 
@@ -22,11 +22,16 @@ struct Api::Call {
 };
 
 struct Api::Operation {
+  static constexpr std::size_t kMostBody = 1024 * 1024;
+  static constexpr std::size_t kMostReplayed = 4 * 1024 * 1024;  // of a request that is sent again, in JSON
+
   std::string_view method, path;
   Task<Reply> (Api::*handle)(Call&);
   std::vector<std::string_view> parameters = {};  // of the query
   bool takes_body = false;
-  bool open = false;  // needs no token
+  // Who may: whoever has the token; the inspector's page too, by its cookie; everybody.
+  Access access = Access::token;
+  std::size_t most_body = kMostBody;
 };
 
 // False: it is no whole number, or too large a one.

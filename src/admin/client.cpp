@@ -45,9 +45,8 @@ Task<Result<std::string>> read_text(Response& response, std::size_t most) {
   }
 }
 
+// Behind its head.
 Task<Result<Answer>> read_answer(Response& response, std::size_t most_body) {
-  auto head = co_await response.read_head();
-  if (!head) co_return head.error();
   Answer answer;
   answer.status = response.head().result_int();
   const bool is_json = response.field(http::field::content_type).find("json") != std::string_view::npos;
@@ -87,7 +86,41 @@ Task<Result<Answer>> Client::ask(std::string method, std::string path, std::opti
   if (failed) co_return to_error(failed, "write");
   boost::beast::flat_buffer buffer;
   Response response(socket, buffer);
+  auto head = co_await response.read_head();
+  if (!head) co_return head.error();
   co_return co_await read_answer(response, most_body_);
+}
+
+Task<void> Client::fetch_into(std::string path, std::function<bool(std::string_view)> take, Result<Answer>& out) const {
+  HttpSocket socket(Loop::current().context());
+  auto connected = co_await connect_to(socket, instance_.admin, timeout_);
+  if (!connected) co_return void(out = connected.error());
+  const Request request = make_request(instance_, "GET", path);
+  const auto [failed, count] = co_await http::async_write(socket, request, awaited);
+  if (failed) co_return void(out = to_error(failed, "write"));
+  boost::beast::flat_buffer buffer;
+  Response response(socket, buffer);
+  auto head = co_await response.read_head();
+  if (!head) co_return void(out = head.error());
+  if (response.head().result() != http::status::ok) {
+    out = co_await read_answer(response, most_body_);
+    co_return;
+  }
+  while (true) {
+    socket.expires_after(timeout_);
+    auto piece = co_await response.read_body();
+    if (!piece) co_return void(out = piece.error());
+    if (piece->empty()) break;
+    if (!take(*piece)) co_return void(out = make_error(Errc::cancelled, "given up"));
+  }
+  out = Answer{200, {}};
+}
+
+Result<Answer> Client::fetch(std::string path, std::function<bool(std::string_view)> take) const {
+  Loop loop;
+  Result<Answer> result = make_error(Errc::system, "not asked");
+  loop.run(fetch_into(std::move(path), std::move(take), result));
+  return result;
 }
 
 Result<Answer> Client::call(std::string method, std::string path, std::optional<json::value> body) const {
@@ -121,8 +154,8 @@ Task<Result<void>> EventStream::open(std::string path) {
   auto head = co_await response.read_head();
   if (!head) co_return head.error();
   if (response.head().result() == http::status::ok) co_return Result<void>{};
-  co_return make_error(Errc::unsupported,
-                       fmt::format("the instance answered GET /v1/events with {}", response.head().result_int()));
+  co_return make_error(Errc::unsupported, fmt::format("the instance answered GET {} with {}", path.substr(0, path.find('?')),
+                                                      response.head().result_int()));
 }
 
 void EventStream::close() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,14 +35,19 @@ class Client {
   Task<Result<Answer>> ask(std::string method, std::string path, std::optional<boost::json::value> body = std::nullopt) const;
   // The same, blocking. Not while a loop runs on this thread.
   Result<Answer> call(std::string method, std::string path, std::optional<boost::json::value> body = std::nullopt) const;
+  // GET of what may be long, blocking: `take` gets the pieces of a 200's body, and says whether it wants more. The time is for
+  // each piece. An answer that is none is returned with its body.
+  Result<Answer> fetch(std::string path, std::function<bool(std::string_view)> take) const;
 
  private:
+  Task<void> fetch_into(std::string path, std::function<bool(std::string_view)> take, Result<Answer>& out) const;
+
   InstanceRecord instance_;
   milliseconds timeout_;
   std::size_t most_body_;
 };
 
-// An open GET /v1/events. Runs on the loop on which it was made.
+// An open GET /v1/events, or /v1/exchanges/stream. Runs on the loop on which it was made.
 class EventStream {
  public:
   explicit EventStream(const InstanceRecord& instance);

@@ -36,9 +36,9 @@ Task<Result<void>> send(http::Stream& stream, const Reply& reply) {
   head.content_length = reply.body.size();
   head.end = reply.body.empty();
   if (!reply.type.empty()) head.fields.add(http::Name::content_type, reply.type);
-  // Answers hold secrets.
-  head.fields.add("Cache-Control", "no-store");
   for (const auto& [name, value] : reply.fields) head.fields.add(name, value);
+  // Answers hold secrets, but those that say otherwise.
+  if (!head.fields.get("Cache-Control")) head.fields.add("Cache-Control", "no-store");
   auto written = co_await stream.write_head(head, head.end ? http::Next::end : http::Next::soon);
   if (!written || head.end) co_return written;
   co_return co_await stream.write_body(reply.body, http::Next::end);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <boost/json.hpp>
 #include <ctime>
 
 #include "base/log.hpp"
@@ -128,6 +129,22 @@ void add(Counters& sum, const Counters& part) {
   for (std::size_t source = 0; source < sum.responses.size(); ++source)
     for (std::size_t i = 0; i < sum.responses[source].size(); ++i) sum.responses[source][i] += part.responses[source][i];
   for (const auto& [error, count] : part.errors) sum.errors[error] += count;
+}
+
+void add_status(boost::json::object& status, const Counters& counters) {
+  using boost::json::object;
+  using proxy::Source;
+  status["connections"] = object{{"open", counters.open_connections}, {"total", counters.connections}, {"shed", counters.shed}};
+  status["requests"] = object{{"open", counters.open_requests},
+                              {"total", counters.requests},
+                              {"refused", counters.answers(Source::proxy, 4)},
+                              {"failed", counters.answers(Source::proxy, 5)}};
+  status["upstream"] = object{{"open", counters.open_upstreams},
+                              {"idle", counters.idle_upstreams},
+                              {"opened", counters.upstream_connections},
+                              {"retried", counters.retried}};
+  status["tunnels"] = counters.tunnels;
+  status["openTunnels"] = counters.open_tunnels;
 }
 
 std::string metrics_text(const Counters& counters, const Facts& facts) {

@@ -2,6 +2,7 @@
 // for what only grows, and labels with few values, none of which a client or a workspace chooses.
 #pragma once
 
+#include <boost/json/fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@
 namespace cmux::app {
 
 void add(proxy::Counters& sum, const proxy::Counters& part);
+
+// Their part of GET /v1/status.
+void add_status(boost::json::object& status, const proxy::Counters& counters);
 
 struct Facts {  // of the instance
   std::size_t contexts = 0;

@@ -14,6 +14,7 @@
 #include "app/file_watch.hpp"
 #include "app/hand_over.hpp"
 #include "app/hide_memory.hpp"
+#include "app/inspection.hpp"
 #include "app/listeners.hpp"
 #include "app/metrics.hpp"
 #include "app/parent_setting.hpp"
@@ -57,6 +58,7 @@ class Server final : public admin::Instance {
     std::function<void(int)> take = [this](int number) { on_signal(number); };
     scope_.spawn(signals.run(std::move(take)));
     scope_.spawn(serve_admin());
+    inspection_.begin();
     loop_.run();
     signals.close_ignoring();  // one more would leave the instance file behind
     close_admin();
@@ -64,6 +66,7 @@ class Server final : public admin::Instance {
     Deadline late([](void* self) { static_cast<Server*>(self)->abort_admin(); }, this);
     late.after(kAbortTime / 2);
     loop_.run(scope_.join());
+    loop_.run(inspection_.stop());
     late.cancel();
     if (end()) return 0;
     // A look-up or a connection attempt hangs in the system, and the thread with it. Nothing is lost by leaving.
@@ -99,7 +102,7 @@ class Server final : public admin::Instance {
   }
 
   Task<std::vector<policy::Usage>> usage(std::vector<ContextPtr> contexts) override {
-    co_return co_await workers_.usage(contexts);
+    return workers_.usage(std::move(contexts));
   }
 
   Task<json::object> status() override {
@@ -116,17 +119,7 @@ class Server final : public admin::Instance {
     out["threads"] = workers_.all().size();
     out["uptimeSeconds"] = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     out["contexts"] = contexts_.size();
-    out["connections"] = json::object{{"open", sum.open_connections}, {"total", sum.connections}, {"shed", sum.shed}};
-    out["requests"] = json::object{{"open", sum.open_requests},
-                                   {"total", sum.requests},
-                                   {"refused", sum.answers(proxy::Source::proxy, 4)},
-                                   {"failed", sum.answers(proxy::Source::proxy, 5)}};
-    out["upstream"] = json::object{{"open", sum.open_upstreams},
-                                   {"idle", sum.idle_upstreams},
-                                   {"opened", sum.upstream_connections},
-                                   {"retried", sum.retried}};
-    out["tunnels"] = sum.tunnels;
-    out["openTunnels"] = sum.open_tunnels;
+    add_status(out, sum);
     out["upstreamProxy"] = parents_json(settings_.parents);
     out["draining"] = stopping_;
     co_return out;
@@ -144,6 +137,8 @@ class Server final : public admin::Instance {
     observe();
   }
 
+  admin::Exchanges& exchanges() override { return inspection_; }
+  const std::string& inspector_folder() const override { return settings_.inspector_dir; }
   milliseconds drain_timeout() const override { return settings_.drain_timeout; }
 
   void shut_down(std::optional<milliseconds> limit) override {
@@ -318,7 +313,7 @@ class Server final : public admin::Instance {
   void use_settings() {
     proxy::Options options = proxy_options(settings_);
     options.authority = authority_.get();
-    options.pool.hop = hop_;
+    options.pool.hop = hop_, options.numbers = inspection_.numbers();
     options.pool.dial.is_own = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, false); };
     options.is_own_target = [this](const net::Endpoint& at) { return is_own(at) || doors_->is_own(at, true); };
     if (service_) service_->prepare(options);
@@ -332,7 +327,11 @@ class Server final : public admin::Instance {
     if (!settings_.watch_config) file_watch_.reset();
   }
 
-  void observe() { workers_.observe(reports_.wanted()); }
+  void observe() {
+    inspection_.use(settings_);
+    const auto told = reports_.wanted() ? inspect::Level::records : inspect::Level::nothing;
+    workers_.want(std::max(told, inspection_.level()));
+  }
 
   static void warn_of_insecurity() { log::warn("certificates of upstreams are not checked (insecure-upstream)"); }
 
@@ -377,6 +376,7 @@ class Server final : public admin::Instance {
   std::unique_ptr<Doors> doors_;
   Listeners listeners_;
   Workers workers_{loop_};
+  Inspection inspection_{workers_, contexts_, [this] { observe(); }};
   std::set<http::Drainable*> admin_open_;
   std::set<net::Transport*> admin_transports_;
   std::set<HandOver*> handing_over_;

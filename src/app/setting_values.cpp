@@ -112,6 +112,14 @@ Result<std::string> parse_readable_file(std::string_view text) {
   return path.lexically_normal().string();
 }
 
+Result<std::string> parse_folder(std::string_view text) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path path = fs::absolute(fs::path(text), error);
+  if (text.empty() || error || !fs::is_directory(path, error)) return expected("a folder", text);
+  return path.lexically_normal().string();
+}
+
 Result<std::string> parse_domain(std::string_view text) {
   const std::string domain = net::to_lower(text);
   // "localhost" itself would leave nothing that is loopback.

@@ -1,4 +1,4 @@
-// The values of settings as text, in both directions. Pure, but for parse_readable_file().
+// The values of settings as text, in both directions. Pure, but for parse_readable_file() and parse_folder().
 // Every error is Errc::config with a detail that says what was expected and what was there instead.
 #pragma once
 
@@ -21,6 +21,7 @@ Result<bool> parse_switch(std::string_view text);  // true, false, and as variab
 Result<std::uint64_t> parse_number(std::string_view text, std::uint64_t least, std::uint64_t most);
 Result<std::uint64_t> parse_size(std::string_view text, std::uint64_t least, std::uint64_t most);  // "65536", "64k", "1m", "1g"
 Result<std::string> parse_readable_file(std::string_view text);                                    // as an absolute path
+Result<std::string> parse_folder(std::string_view text);                                           // the same
 Result<std::string> parse_host_pattern(std::string_view text);  // a glob over hosts, in lower case
 Result<std::string> parse_domain(std::string_view text);        // in lower case
 // "127.0.0.1:39385", "[::1]:0", "localhost:80" (which is 127.0.0.1).

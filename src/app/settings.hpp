@@ -20,6 +20,9 @@
 
 namespace cmux::app {
 
+// What is kept of exchanges for the inspector; automatic: all of it while somebody watches.
+enum class Capturing : std::uint8_t { automatic, off, heads, bodies };
+
 struct Settings {
   net::Endpoint listen;  // default 127.0.0.1:39385
   unsigned port_attempts = 50;
@@ -44,6 +47,9 @@ struct Settings {
   log::Format log_format = log::Format::text;
   bool access_log = false;
   bool watch_config = false;
+  Capturing capture = Capturing::automatic;
+  std::size_t capture_memory = 64 * 1024 * 1024;
+  std::string inspector_dir;  // empty: out of the program
   milliseconds drain_timeout{5'000};
   int ready_fd = -1;
   pid_t owner_pid = 0;  // 0: none

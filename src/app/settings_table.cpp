@@ -198,6 +198,16 @@ std::vector<Row> make_rows() {
   rows.push_back(choice_row<&S::log_format>({"log-format", "FORMAT", "text, or json for one object a line"}, kFormats));
   rows.push_back(switch_row<&S::access_log>({"access-log", "", "log a line for every request"}));
   rows.push_back(switch_row<&S::watch_config>({"watch-config", "", "read the file again when it changes, as SIGHUP does"}));
+  constexpr std::array kCapture{"auto"sv, "off"sv, "heads"sv, "bodies"sv};
+  rows.push_back(choice_row<&S::capture>(
+      {"capture", "WHAT", "what to keep of exchanges for the inspector; auto: all of it while somebody watches"}, kCapture));
+  rows.push_back(size_row<&S::capture_memory>(
+      {"capture-memory", "BYTES", "how much of exchanges is kept, of all threads together"}, 1 << 20, 1ull << 36));
+  rows.push_back({{"inspector-dir", "FOLDER", "read the inspector's page from there, for who works on it"},
+                  Shape::file,
+                  one<&S::inspector_dir>(parse_folder),
+                  [](const S& s) { return s.inspector_dir.empty() ? std::string() : toml_string(s.inspector_dir); },
+                  "web/inspector"});
   rows.push_back(
       time_row<&S::drain_timeout>({"drain-timeout", "TIME", "how long requests may go on after a stop; 0: not at all"}));
   rows.push_back({{"ready-fd", "N", "a descriptor that gets the ready document and is then closed"},

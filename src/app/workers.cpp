@@ -7,7 +7,7 @@
 
 namespace cmux::app {
 
-void Workers::start(unsigned count, proxy::OptionsPtr options, std::function<void(proxy::Record)> report,
+void Workers::start(unsigned count, proxy::OptionsPtr options, std::function<void(const proxy::Record&)> report,
                     std::function<void(proxy::TunnelFailure)> failed) {
   for (unsigned i = 0; i < count; ++i) all_.push_back(std::make_unique<proxy::Worker>(options, report, failed));
   const SignalsBlocked blocked;  // in the workers
@@ -20,8 +20,8 @@ bool Workers::stop(milliseconds limit) {
   return ended;
 }
 
-void Workers::observe(bool wanted) const {
-  for (const auto& worker : all_) worker->observed = wanted;
+void Workers::want(inspect::Level level) const {
+  for (const auto& worker : all_) worker->wanted = level;
 }
 
 void Workers::tell(const std::function<void(proxy::Worker&)>& work) const {
@@ -55,7 +55,7 @@ Task<proxy::Counters> Workers::counters() {
   co_return sum;
 }
 
-Task<std::vector<policy::Usage>> Workers::usage(const std::vector<policy::ContextPtr>& contexts) {
+Task<std::vector<policy::Usage>> Workers::usage(std::vector<policy::ContextPtr> contexts) {
   std::vector<policy::Usage> sum(contexts.size());
   std::mutex adding;
   std::function<void(proxy::Worker&)> collect = [&](proxy::Worker& worker) {

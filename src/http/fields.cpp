@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 namespace cmux::http {
@@ -188,6 +189,24 @@ void Fields::index(std::size_t name_at, std::size_t name_size, std::size_t value
   entry.value_size = static_cast<std::uint32_t>(value_size);
   entry.known = name_of({text_.data() + name_at, name_size});
   entries_.push_back(entry);
+}
+
+void Fields::pack(std::string& out) const {
+  const std::uint32_t lines = static_cast<std::uint32_t>(entries_.size());
+  out.append(reinterpret_cast<const char*>(&lines), sizeof lines);
+  out.append(reinterpret_cast<const char*>(entries_.data()), lines * sizeof(Entry));
+  out.append(text_);
+}
+
+Fields Fields::unpacked(std::string_view block) {
+  Fields out;
+  std::uint32_t lines = 0;
+  std::memcpy(&lines, block.data(), sizeof lines);
+  block.remove_prefix(sizeof lines);
+  out.entries_.resize(lines);
+  if (lines > 0) std::memcpy(static_cast<void*>(out.entries_.data()), block.data(), lines * sizeof(Entry));
+  out.text_ = block.substr(lines * sizeof(Entry));
+  return out;
 }
 
 bool may_upgrade_to(std::string_view protocol) {

@@ -97,6 +97,10 @@ class Fields {
   void assign_text(std::string_view block) { text_.assign(block), entries_.clear(); }
   void index(std::size_t name_at, std::size_t name_size, std::size_t value_at, std::size_t value_size);
 
+  // For who keeps many: as one block, two copies of memory; and out of such a block again. It is for this process alone.
+  void pack(std::string& out) const;
+  static Fields unpacked(std::string_view block);
+
   class Iterator {
    public:
     Iterator(const Fields& fields, std::size_t at) : fields_(fields), at_(at) {}

@@ -132,6 +132,15 @@ class Drainable {
 // calls a byte), and small ones hold no large buffer.
 std::size_t tunnel_room(std::uint64_t moved);
 
+// Hears the bytes that a Meter counts, in their order.
+class Listener {
+ public:
+  virtual void heard(std::string_view bytes) = 0;
+
+ protected:
+  ~Listener() = default;
+};
+
 // Counts the bytes of a body, or of one direction of a tunnel, that the other side has taken; and a sum of many such, which
 // outlives it.
 class Meter {
@@ -141,12 +150,15 @@ class Meter {
   void add(std::string_view bytes) {
     bytes_ += bytes.size();
     sum_ += bytes.size();
+    if (listener_) listener_->heard(bytes);
   }
   std::uint64_t bytes() const { return bytes_; }
+  void tell(Listener& listener) { listener_ = &listener; }  // which outlives it
 
  private:
   std::uint64_t& sum_;
   std::uint64_t bytes_ = 0;
+  Listener* listener_ = nullptr;
 };
 
 // Moves what is left of `from`'s body to `to`, with its trailers, until the end. Errors say whose they are by `side`: `from_side`

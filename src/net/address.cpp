@@ -170,7 +170,7 @@ std::string unix_path(const Endpoint& endpoint) {
 }  // namespace
 
 std::string Authority::text() const {
-  if (!ipv6) return port ? fmt::format("{}:{}", host, *port) : host;
+  if (!ipv6) return port ? host + ':' + std::to_string(*port) : host;
   std::string literal = host;
   if (const std::size_t percent = literal.find('%'); percent != literal.npos) literal.replace(percent, 1, "%25");
   return port ? fmt::format("[{}]:{}", literal, *port) : fmt::format("[{}]", literal);

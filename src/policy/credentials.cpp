@@ -15,23 +15,6 @@ namespace {
 
 constexpr std::size_t kLongestEncoded = 4096;
 
-bool is_base64(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-}
-
-// Strict where EVP_DecodeBlock() is not: it skips white space and takes padding for data.
-std::optional<std::string> decode_base64(std::string_view text) {
-  if (text.empty() || text.size() > kLongestEncoded || text.size() % 4 != 0) return std::nullopt;
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-  if (!std::all_of(text.begin(), text.end() - static_cast<std::ptrdiff_t>(padding), is_base64)) return std::nullopt;
-  std::string decoded(text.size() / 4 * 3, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(decoded.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-  if (size < 0) return std::nullopt;
-  decoded.resize(static_cast<std::size_t>(size) - padding);
-  return decoded;
-}
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 // "Basic" in any case and at least one space (RFC 9110 section 11.4).
@@ -65,8 +48,8 @@ std::string random_hex(std::size_t digits) {
 
 std::optional<BasicCredentials> parse_basic(std::string_view field_value) {
   const std::optional<std::string_view> encoded = strip_scheme(field_value);
-  if (!encoded) return std::nullopt;
-  const std::optional<std::string> pair = decode_base64(*encoded);
+  if (!encoded || encoded->size() > kLongestEncoded) return std::nullopt;
+  const std::optional<std::string> pair = tls::from_base64(*encoded);
   if (!pair || std::any_of(pair->begin(), pair->end(), is_control)) return std::nullopt;
   const std::size_t colon = pair->find(':');
   if (colon == pair->npos) return std::nullopt;

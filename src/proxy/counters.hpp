@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <string>
 #include <string_view>
 
 namespace cmux::proxy {
@@ -28,6 +29,13 @@ class Histogram {
   void add(const Histogram& other) {
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
     microseconds_ += other.microseconds_;
+  }
+  // What has come since it was `before`.
+  Histogram since(const Histogram& before) const {
+    Histogram out = *this;
+    for (std::size_t i = 0; i < counts_.size(); ++i) out.counts_[i] -= before.counts_[i];
+    out.microseconds_ -= before.microseconds_;
+    return out;
   }
   // Of a bucket by itself; the last one is for whatever is longer.
   std::uint64_t count(std::size_t bucket) const { return counts_[bucket]; }
@@ -60,6 +68,13 @@ struct Counters {
   std::uint64_t answers(Source source, unsigned status_class) const {
     return responses[static_cast<std::size_t>(source)][status_class - 1];
   }
+};
+
+// What a context has been asked for so far, and how long that took.
+struct ContextTimes {
+  std::string context;  // id
+  std::uint64_t requests = 0;
+  Histogram duration;
 };
 
 }  // namespace cmux::proxy

@@ -31,7 +31,7 @@ enum class Openness : std::uint8_t { own, forwarded, transparent };
 // Serves what is inside a CONNECT to a loopback target of a routed context: requests, or bytes for the route's own tunnel.
 // `record`: the CONNECT's, which a raw tunnel is told of in; null where nobody wants it.
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                        Record* record);
+                        inspect::Capture* record);
 // ... or inside a connection to a forwarded port, or to one that a namespace has.
 Task<void> serve_forwarded(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
                            Openness open = Openness::forwarded);

@@ -12,21 +12,6 @@ namespace {
 using http::Name;
 using http::Next;
 
-// What may be shown of a target: no user info, no query, and nothing that is not printable ASCII.
-std::string shown_url(const http::Head& request) {
-  std::string_view authority = request.authority;
-  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
-  std::string raw(authority);
-  if (!request.is_connect() || request.is_upgrade())
-    raw = fmt::format("{}://{}{}", request.scheme, authority, std::string_view(request.path).substr(0, request.path.find('?')));
-  std::string out;
-  for (const char c : raw) {
-    if (c > 0x20 && c < 0x7f && c != '"') out += c;
-    else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
-
 Error tagged(Error error, Side side) {
   error.side = side;
   return error;
@@ -34,25 +19,7 @@ Error tagged(Error error, Side side) {
 
 constexpr std::size_t kReplayed = 64 * 1024;  // of a request's body, kept for a second attempt
 
-std::chrono::microseconds since(Clock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-}
-
 }  // namespace
-
-void note_opening(Counters& count, Record* record, const upstream::Lease& lease) {
-  const upstream::Opening& opening = lease.opening();
-  if (!opening.reused) {
-    count.dns.add(opening.dial.resolve);
-    count.connect.add(opening.dial.connect);
-    if (opening.tls.count() > 0) count.tls.add(opening.tls);
-  }
-  if (!record) return;
-  record->upstream = lease.protocol();
-  if (lease.parent()) record->parent = lease.parent()->text();
-  record->reused = opening.reused;
-  record->dns = opening.dial.resolve, record->connect = opening.dial.connect, record->tls = opening.tls;
-}
 
 Task<void> Exchange::run() {
   auto head = co_await downstream_.read_head();
@@ -60,21 +27,13 @@ Task<void> Exchange::run() {
   ++worker_.count().requests;
   ++worker_.count().open_requests;
   began_ = worker_.now();
-  if (worker_.observed.load(std::memory_order_relaxed)) {
-    record_ = std::make_unique<Record>();
-    started_ = Clock::now();
-    record_->downstream = entrance_.protocol;
-  }
+  begin_record(head ? *head : nullptr);
   if (!head) {
     co_await refuse(refusal_of(head.error()));
     finish();
     co_return;
   }
   request_ = *head;
-  if (record_) {
-    record_->method = request_->is_upgrade() ? "GET" : request_->method;
-    record_->url = shown_url(*request_);
-  }
   if (worker_.planner().answers(entrance_, *request_)) {
     co_await answer();
   } else if (auto who = admit(); !who) {
@@ -101,24 +60,6 @@ Task<void> Exchange::run() {
     unlink();
   }
   finish();
-}
-
-void Exchange::finish() {
-  CMUX_CHECK(upstream_ == nullptr, "no stream upstream outlives its use");
-  CMUX_CHECK(worker_.count().open_requests > 0, "a worker counts its requests");
-  --worker_.count().open_requests;
-  if (!tunnel_ && responded_) worker_.count().duration.add(worker_.now() - began_);
-  if (!record_) return;
-  record_->tunnel = tunnel_;
-  record_->sent += client_said_.bytes();
-  record_->received += upstream_said_.bytes();
-  record_->total = since(started_);
-  worker_.report(std::move(*record_));
-}
-
-void Exchange::note_error(std::string_view name, const std::string& detail) {
-  ++worker_.count().errors[name];
-  if (record_) record_->error = name, record_->detail = detail;
 }
 
 Result<void> Exchange::admit() {
@@ -151,6 +92,7 @@ Result<void> Exchange::plan() {
   auto made = worker_.planner().plan(entrance_, *session_, *request_);
   if (!made) return made.error();
   plan_ = std::move(*made);
+  if (record_) note_plan();
   return {};
 }
 
@@ -171,6 +113,7 @@ void Exchange::prepare_request(const upstream::Lease& lease) {
   request_->scheme = plan_->origin.tls ? "https" : "http";
   if (!plan_->path_prefix.empty() && request_->path.starts_with('/')) request_->path.insert(0, plan_->path_prefix);
   if (worker_.options().via) fields.add(Name::via, request_->version == 20 ? "2 cmuxproxy" : "1.1 cmuxproxy");
+  if (tap_) tap_->head(inspect::Heads::request_sent, *request_);
 }
 
 Task<void> Exchange::forward() {
@@ -324,6 +267,7 @@ Task<Result<void>> Exchange::send_body(http::Stream& upstream) {
 
 Task<void> Exchange::upload(http::Stream& upstream) {
   auto sent = co_await send_body(upstream);
+  if (sent && tap_) note_sent();
   if (sent) co_return;
   // A peer that takes no more may still have answered: respond() finds out.
   if (sent.error().side == Side::upstream || sent.error().code == Errc::cancelled) co_return;
@@ -337,6 +281,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
     auto next = co_await upstream.read_head();
     if (!next) co_return next.error();
     head = *next;
+    if (tap_ && !head->is_interim()) tap_->head(inspect::Heads::response_received, *head);
     plan_->illusion.response(*head, origin_);
     if (!head->is_interim()) break;
     auto written = co_await downstream_.write_head(*head, Next::later);
@@ -350,10 +295,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   tunnel_ = head->tunnel;
   worker_.count().answered(plan_->routed ? Source::workspace : Source::direct, head->status);
   if (!tunnel_) worker_.count().first_byte.add(worker_.now() - began_);
-  if (record_) {
-    record_->status = head->status;
-    record_->first_byte = since(started_);
-  }
+  if (record_) note_response(*head);
   if (head->tunnel) {
     ++worker_.count().tunnels;
     downstream_.cancel_on_abort(nullptr);
@@ -365,8 +307,9 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   const Next next = head->end ? Next::end : upstream.body_ready() ? Next::soon : Next::later;
   auto written = co_await downstream_.write_head(*head, next);
   if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
-  if (head->end) co_return written;
-  co_return co_await http::relay_body(upstream, Side::upstream, downstream_, Side::downstream, &upstream_said_);
+  if (!head->end) written = co_await http::relay_body(upstream, Side::upstream, downstream_, Side::downstream, &upstream_said_);
+  if (written && record_) record_->response.ended = true;
+  co_return written;
 }
 
 void Exchange::cancel(Errc why) noexcept {

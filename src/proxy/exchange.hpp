@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "inspect/tap.hpp"
 #include "proxy/planner.hpp"
 #include "proxy/reply.hpp"
 #include "proxy/worker.hpp"
@@ -50,6 +51,11 @@ class Exchange final : public Active {
   Task<void> fail(Error error);  // tells the client, as far as it can still be told
   void prepare_request(const upstream::Lease& lease);
   bool may_retry(const Error& error) const;
+  void begin_record(const http::Head* request);
+  void note_plan();
+  void note_sent();                                              // the request, to its end
+  void note_response(const http::Head& head);                    // the workspace's
+  void note_own(const http::Head& head, std::string_view body);  // an answer of the proxy's
   void note_error(std::string_view name, const std::string& detail);
   void finish();
 
@@ -72,9 +78,9 @@ class Exchange final : public Active {
   bool replayable_ = true, body_ended_ = false;
 
   http::Meter client_said_{worker_.count().client_said}, upstream_said_{worker_.count().upstream_said};
-  Clock::time_point began_;         // by the loop's time, which costs nothing
-  std::unique_ptr<Record> record_;  // null: nobody observes
-  Clock::time_point started_;       // with record_
+  Clock::time_point began_;          // by the loop's time, which costs nothing
+  RecordPtr record_;                 // null: nobody wants to know
+  std::optional<inspect::Tap> tap_;  // null: nobody wants heads
 };
 
 }  // namespace cmux::proxy

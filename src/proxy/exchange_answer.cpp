@@ -10,6 +10,7 @@ using http::Next;
 Task<void> Exchange::answer() {
   const auto own = worker_.planner().answer(entrance_, *request_);
   if (record_ && entrance_.session) record_->context = entrance_.session->context->id;
+  if (record_) record_->way = inspect::Way::own;
   if (!own) {
     co_await refuse(refusal_of(own.error()));
     co_return;
@@ -27,7 +28,7 @@ Task<void> Exchange::answer() {
   head.content_length = own->body.size();
   responded_ = true;
   worker_.count().answered(Source::proxy, own->status);
-  if (record_) record_->status = own->status;
+  note_own(head, own->body);
   const bool bare = request_->method == "HEAD";
   auto written = co_await downstream_.write_head(head, bare ? Next::end : Next::soon);
   if (written && !bare) co_await downstream_.write_body(own->body, Next::end);
@@ -38,11 +39,12 @@ Task<void> Exchange::refuse(Refusal refusal) {
   responded_ = true;
   worker_.count().answered(Source::proxy, refusal.status);
   note_error(refusal.error, refusal.detail);
-  if (record_) record_->status = refusal.status;
   if (refusal.status >= 500) log::info("{} {}: {}", refusal.status, refusal.error, refusal.detail);
   // The request's own scheme is the destination's by now.
   if (plan_) refusal.target = plan_->target.text(), refusal.scheme = plan_->scheme;
-  co_await reply(downstream_, request_, refusal);
+  const OwnAnswer own = answer_to(request_, refusal);
+  note_own(own.head, own.body);
+  co_await send(downstream_, request_, own);
 }
 
 }  // namespace cmux::proxy

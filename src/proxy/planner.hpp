@@ -25,9 +25,11 @@ struct Entrance {
   net::Authority seen;                   // of a forwarded one: the name that was used last, which `plan` was made for
   bool unrouted = false;                 // a CONNECT goes where it says, to the proxy's own listeners as well
   std::string_view protocol = "http/1.1";
-  std::uint16_t own_port = 0;  // the context's own, which the client is connected to and which answers for itself; 0: none
-  std::string server_name;     // that the client has named in TLS; empty: none
-  bool trusted = false;        // a proxy of ours stands in front, and is believed what it says of its client
+  std::uint64_t replay_of = 0;  // the number of the exchange whose request is sent again; 0: none is
+  std::uint64_t recorded = 0;   // ... of the last one that was kept of this connection; 0: none was
+  std::uint16_t own_port = 0;   // the context's own, which the client is connected to and which answers for itself; 0: none
+  std::string server_name;      // that the client has named in TLS; empty: none
+  bool trusted = false;         // a proxy of ours stands in front, and is believed what it says of its client
 
   // The last request's credentials and plan: mostly the next one's too.
   std::string credentials;

@@ -66,11 +66,11 @@ Refusal refusal_of(const Error& error) {
   return {502, "proxy_internal_error", error.detail};
 }
 
-Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const Refusal& refusal) {
+OwnAnswer answer_to(const http::Head* request, const Refusal& refusal) {
   const std::string_view title = http1::reason_of(refusal.status);
-  http::Head head;
+  OwnAnswer out;
+  auto& [head, body] = out;
   head.status = refusal.status;
-  std::string body;
   // Not for what waiting does not mend.
   const bool waits = request && refusal.status >= 502 && refusal.status <= 504 && is_navigation(*request);
   if (refusal.status == 407) { head.fields.add(http::Name::proxy_authenticate, "Basic realm=\"Cmux Preview Proxy\""); }
@@ -101,10 +101,14 @@ Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const 
   head.fields.add("Cache-Control", "no-store");
   if (refusal.status == 503 || waits) head.fields.add("Retry-After", "1");
   head.content_length = body.size();
-  if (request && request->method == "HEAD") co_return co_await stream.write_head(head, http::Next::end);
-  auto written = co_await stream.write_head(head, http::Next::soon);
+  return out;
+}
+
+Task<Result<void>> send(http::Stream& stream, const http::Head* request, const OwnAnswer& own) {
+  if (request && request->method == "HEAD") co_return co_await stream.write_head(own.head, http::Next::end);
+  auto written = co_await stream.write_head(own.head, http::Next::soon);
   if (!written) co_return written;
-  co_return co_await stream.write_body(body, http::Next::end);
+  co_return co_await stream.write_body(own.body, http::Next::end);
 }
 
 }  // namespace cmux::proxy

@@ -17,7 +17,13 @@ struct Refusal {
 // What the client is told of an error.
 Refusal refusal_of(const Error& error);
 
-// Writes the whole response. `request` may be null where the request could not be read.
-Task<Result<void>> reply(http::Stream& stream, const http::Head* request, const Refusal& refusal);
+struct OwnAnswer {
+  http::Head head;
+  std::string body;
+};
+// `request` may be null where the request could not be read.
+OwnAnswer answer_to(const http::Head* request, const Refusal& refusal);
+// Writes the whole of it, which outlives that.
+Task<Result<void>> send(http::Stream& stream, const http::Head* request, const OwnAnswer& own);
 
 }  // namespace cmux::proxy

@@ -6,6 +6,7 @@
 #include "base/list.hpp"
 #include "base/wheel.hpp"
 #include "policy/context.hpp"
+#include "proxy/counters.hpp"
 
 namespace cmux::proxy {
 
@@ -28,6 +29,7 @@ struct Session {
   std::size_t open_requests = 0, open_connections = 0;
   std::uint64_t requests = 0;        // that there have been, tunnels of forwarded ports among them
   Clock::time_point last_request{};  // its beginning
+  Histogram duration;                // of those that are no tunnels
 
   void note_request(Clock::time_point now) {
     ++requests;

@@ -23,7 +23,7 @@ constexpr std::size_t kSniffed = 4096;
 class RawTunnel final : public Active, public http::Drainable {
  public:
   RawTunnel(Worker& worker, Session& session, const Plan& plan, const net::Authority& target,
-            std::unique_ptr<net::Transport> client, bool forwarded, Record* record)
+            std::unique_ptr<net::Transport> client, bool forwarded, inspect::Capture* record)
       : worker_(worker),
         plan_(plan),
         target_(target),
@@ -34,6 +34,8 @@ class RawTunnel final : public Active, public http::Drainable {
         client_of_(session.context, &session.context->id) {
     link_after(session.active);
     worker_.open().insert(this);
+    if (record_ && record_->level >= inspect::Level::bodies)
+      tap_.emplace(worker_.ring(), *record_).follow(client_said_, workspace_said_);
   }
   ~RawTunnel() { worker_.open().erase(this); }
 
@@ -70,6 +72,8 @@ class RawTunnel final : public Active, public http::Drainable {
                        "it speaks neither HTTP nor TLS, and the route has no cmuxProxyOrigin, which alone carries raw bytes");
       } else {
         if (!pulling_) parts.spawn(pull());
+        // A forwarded port's is one from now on; a CONNECT's has been since its head.
+        if (record_ && record_->number == 0 && record_->level >= inspect::Level::heads) worker_.ring().add(*record_);
         co_await push();
       }
       protocol_ = Protocol::raw;
@@ -252,7 +256,8 @@ class RawTunnel final : public Active, public http::Drainable {
   Deadline idle_{[](void* self) { static_cast<RawTunnel*>(self)->drain(); }, this};
   Protocol protocol_ = Protocol::unknown;
   const bool forwarded_;
-  Record* const record_;  // null: nobody wants it
+  inspect::Capture* const record_;  // null: nobody wants it
+  std::optional<inspect::Tap> tap_;
   http::Meter client_said_{worker_.count().client_said}, workspace_said_{worker_.count().upstream_said};
   const std::shared_ptr<const std::string> client_of_;  // the context's id
   FirstLine first_line_{worker_.options().http1.limits.start_line};
@@ -276,7 +281,7 @@ class TunnelGuard final : public Active {
 
 // Says what the client spoke: after raw bytes all is over.
 Task<Protocol> serve_inside(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                            Openness open, Record* record) {
+                            Openness open, inspect::Capture* record) {
   const bool forwarded = open != Openness::own;
   if (session->ended()) co_return Protocol::unknown;
   const policy::ContextPtr planned_for = session->context;
@@ -309,20 +314,20 @@ Task<Protocol> serve_inside(Worker& worker, std::unique_ptr<net::Transport> tran
 }  // namespace
 
 Task<void> serve_tunnel(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
-                        Record* record) {
+                        inspect::Capture* record) {
   co_await serve_inside(worker, std::move(transport), std::move(session), std::move(target), Openness::own, record);
 }
 
 // Raw bytes are told of as the CONNECT's tunnel is that the client would have needed elsewhere; requests tell of themselves.
 Task<void> serve_forwarded(Worker& worker, std::unique_ptr<net::Transport> transport, SessionPtr session, net::Authority target,
                            Openness open) {
-  std::unique_ptr<Record> record;
+  const RecordPtr record = worker.new_record();
   const auto start = Clock::now();
-  if (worker.observed.load(std::memory_order_relaxed)) {
-    record = std::make_unique<Record>();
+  if (record) {
     record->context = session->context->id;
     record->method = "CONNECT";
     record->url = target.text();
+    record->way = inspect::Way::loopback;
     record->downstream = "tcp";
     record->status = 200;
     record->tunnel = true;
@@ -333,7 +338,8 @@ Task<void> serve_forwarded(Worker& worker, std::unique_ptr<net::Transport> trans
   session->note_request(worker.now());
   if (!record) co_return;
   record->total = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-  worker.report(std::move(*record));
+  if (record->number == 0 && record->level >= inspect::Level::heads) worker.ring().add(*record);
+  worker.report(*record);
 }
 
 }  // namespace cmux::proxy

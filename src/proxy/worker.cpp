@@ -49,13 +49,14 @@ OpenTunnel::~OpenTunnel() {
   --worker_.count().open_tunnels;
 }
 
-Worker::Worker(OptionsPtr options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed)
+Worker::Worker(OptionsPtr options, std::function<void(const Record&)> report, std::function<void(TunnelFailure)> failed)
     : options_(std::move(options)),
       report_(std::move(report)),
       tunnel_failed_(std::move(failed)),
       resolver_(options_->resolve),
       pool_(resolver_, {options_, &options_->pool}),
-      planner_(options_->make_planner ? options_->make_planner() : std::make_unique<ContextPlanner>(*this)) {}
+      planner_(options_->make_planner ? options_->make_planner() : std::make_unique<ContextPlanner>(*this)),
+      ring_(options_->numbers ? options_->numbers : std::make_shared<inspect::Numbers>()) {}
 
 Worker::~Worker() {
   if (thread_.joinable() && !stop(milliseconds(0))) thread_.join();
@@ -219,6 +220,20 @@ void Worker::apply(policy::ContextStore::Change change, const policy::ContextPtr
   }
 }
 
+RecordPtr Worker::new_record(inspect::Level least) {
+  const inspect::Level level = std::max(least, wanted.load(std::memory_order_relaxed));
+  if (level == inspect::Level::nothing) return {};
+  RecordPtr made = ring_.make();
+  made->level = level;
+  return made;
+}
+
+void Worker::report(inspect::Capture& record) {
+  record.state = record.error.empty() ? inspect::State::done : inspect::State::failed;
+  ring_.ended(record);
+  report_(record);
+}
+
 SessionPtr Worker::authenticate(std::string_view field_value) const {
   const auto shown = policy::parse_basic(field_value);
   return shown ? authenticate(shown->username, shown->password) : nullptr;
@@ -282,6 +297,13 @@ policy::Usage Worker::usage(const std::string& username) const {
   if (session.requests > 0)
     out.last = std::chrono::system_clock::now() -
                std::chrono::duration_cast<std::chrono::system_clock::duration>(Clock::now() - session.last_request);
+  return out;
+}
+
+std::vector<ContextTimes> Worker::context_times() const {
+  std::vector<ContextTimes> out;
+  for (const auto& [name, session] : sessions_)
+    if (session->requests > 0) out.push_back({session->context->id, session->requests, session->duration});
   return out;
 }
 

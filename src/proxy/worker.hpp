@@ -13,20 +13,24 @@
 #include "http/traffic.hpp"
 #include "http1/server.hpp"
 #include "http2/session.hpp"
+#include "inspect/ring.hpp"
 #include "net/listener.hpp"
 #include "policy/context.hpp"
 #include "policy/hosts.hpp"
 #include "policy/rewrite.hpp"
 #include "proxy/counters.hpp"
-#include "proxy/record.hpp"
 #include "proxy/session.hpp"
 #include "tls/server.hpp"
 #include "upstream/pool.hpp"
 
 namespace cmux::proxy {
 
+struct Entrance;
 class Planner;
 class Worker;
+
+using inspect::Record;
+using RecordPtr = inspect::Ring::Held;
 
 // Settings, as they are at one time. Whoever keeps to those of its beginning holds them.
 struct Options {
@@ -48,6 +52,8 @@ struct Options {
   milliseconds silent_timeout{10'000};
   bool via = false;
   policy::Rewrites rewrites;  // for routed requests
+  // Of what the workers' rings keep; null: a worker's own.
+  std::shared_ptr<inspect::Numbers> numbers;
   // Makes each worker's planner. Null: who asks shows a context's credentials.
   std::function<std::unique_ptr<Planner>()> make_planner;
 };
@@ -106,8 +112,8 @@ class OpenTunnel final : public http::Drainable {
 
 class Worker {
  public:
-  // `report` takes records while they are observed, `failed` the failures of raw tunnels always; called on the worker's thread.
-  Worker(OptionsPtr options, std::function<void(Record)> report, std::function<void(TunnelFailure)> failed = {});
+  // `report` takes records while they are wanted, `failed` the failures of raw tunnels always; called on the worker's thread.
+  Worker(OptionsPtr options, std::function<void(const Record&)> report, std::function<void(TunnelFailure)> failed = {});
   ~Worker();
 
   // --- from any thread ---
@@ -117,7 +123,7 @@ class Worker {
   // Aborts what is open and ends the thread; waits for it for `limit`, and says whether it has ended. A look-up or a connection
   // attempt that hangs can take longer: then only the process's end is left.
   bool stop(milliseconds limit);
-  std::atomic<bool> observed{false};  // are records wanted?
+  std::atomic<inspect::Level> wanted{inspect::Level::nothing};  // of each exchange that begins
 
   // --- on the worker's thread ---
   void apply(policy::ContextStore::Change change, const policy::ContextPtr& context);
@@ -125,6 +131,10 @@ class Worker {
   void apply(OptionsPtr options);
   // Accepts connections until listener->close(), and hands them out to `workers` in turn. Null: the proxy port's.
   void accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers, DoorPtr door);
+  // Begins an exchange whose request is this (proxy/replay.hpp).
+  void start_replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body) {
+    scope_.spawn(replay(std::move(entrance), std::move(head), std::move(body)));
+  }
   // No more requests on open connections; `done` is called, on this thread, when the last one has ended.
   void drain(std::function<void()> done);
   // Ends whatever is open.
@@ -132,6 +142,8 @@ class Worker {
   Counters counters() const;
   // Of the context with that user name; its open requests and tunnels come along. Nothing where it is not known.
   policy::Usage usage(const std::string& username) const;
+
+  std::vector<ContextTimes> context_times() const;  // of those that have been asked for something
 
   // Checks the value of a Proxy-Authorization field. Null: not good.
   SessionPtr authenticate(std::string_view field_value) const;
@@ -152,7 +164,12 @@ class Worker {
   // Is there room for a connection with a descriptor of that number? Ends silent ones where that helps.
   bool make_room(int descriptor);
   bool draining() const { return draining_; }
-  void report(Record record) { report_(std::move(record)); }
+  // Of an exchange that begins; null: nobody wants to know. `least`: that much whoever wants it.
+  RecordPtr new_record(inspect::Level least = inspect::Level::nothing);
+  // What is kept of exchanges.
+  inspect::Ring& ring() { return ring_; }
+  // It has ended.
+  void report(inspect::Capture& record);
   void report(TunnelFailure failure) {
     if (tunnel_failed_) tunnel_failed_(std::move(failure));
   }
@@ -162,12 +179,13 @@ class Worker {
   Task<void> take_later(net::Socket socket, DoorPtr door);
   void shed();
   Task<void> serve_one(std::unique_ptr<net::Transport> transport, DoorPtr door);
+  Task<void> replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body);
   void check_drained();
   void tidy_later();
   void tidy();
 
   OptionsPtr options_;
-  std::function<void(Record)> report_;
+  std::function<void(const Record&)> report_;
   std::function<void(TunnelFailure)> tunnel_failed_;
   Loop loop_;
   net::Resolver resolver_;
@@ -179,6 +197,7 @@ class Worker {
   Link transports_;  // of open downstream connections
   Link silent_;      // of Silent ones
   Counters counters_;
+  inspect::Ring ring_;
   Scope scope_;
   std::function<void()> drained_;
   // For memory: whether there is more of it than the connections of today need is looked at a while after connections came or

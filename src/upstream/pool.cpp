@@ -18,9 +18,14 @@ bool is_end_to_end(const Wanted& wanted) { return wanted.upgrade || wanted.end_t
 
 }  // namespace
 
+// Of every request that is told of: without a format.
 std::string Origin::text() const {
   const bool ipv6 = host.find(':') != std::string::npos;
-  return fmt::format("{}://{}{}{}:{}", h2c ? "h2c" : tls ? "https" : "http", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port);
+  std::string out = h2c ? "h2c://" : tls ? "https://" : "http://";
+  out.reserve(out.size() + host.size() + 8);
+  if (ipv6) out.append("[").append(host).append("]:");
+  else out.append(host).append(":");
+  return out.append(std::to_string(port));
 }
 
 Pool::Pool(net::Resolver& resolver, std::shared_ptr<const PoolOptions> options)

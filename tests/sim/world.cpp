@@ -30,7 +30,8 @@ World::World(std::uint64_t seed, bool clean, bool mild) : random(seed), book(cle
         hit_named("error/", failed.error);
         note("tunnel", fmt::format("{}: {}: {}", failed.target, failed.error, failed.detail));
       });
-  worker->observed = true;
+  worker->wanted = inspect::Level::bodies;
+  worker->ring().limit(1024 * 1024);
 }
 
 World::~World() { the_world = nullptr; }

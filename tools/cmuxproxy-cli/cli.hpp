@@ -70,6 +70,7 @@ void add_probe(CLI::App& app, Action& chosen);
 void add_status(CLI::App& app, Action& chosen);
 void add_stop(CLI::App& app, Action& chosen);
 void add_watch(CLI::App& app, Action& chosen);
+void add_inspect(CLI::App& app, Action& chosen);
 void add_logs(CLI::App& app, Action& chosen);
 void add_ca(CLI::App& app, Action& chosen);
 void add_gateway(CLI::App& app, Action& chosen);

@@ -87,6 +87,7 @@ int run(int argc, char** argv) {
   add_status(app, chosen);
   add_stop(app, chosen);
   add_watch(app, chosen);
+  add_inspect(app, chosen);
   add_logs(app, chosen);
   add_ca(app, chosen);
   add_gateway(app, chosen);

@@ -175,6 +175,14 @@ class ProxyServer {
     throw makeError(error, error.status ? 'releaseContext: ' : '');
   }
 
+  // The key in it is good once and for a minute: for a window that is opened now, and whose session uses no proxy.
+  inspectorUrl() {
+    this.#mustRun();
+    const { error, result } = this.#call('inspect');
+    if (error) throw makeError(error, error.status ? 'inspectorUrl: ' : '');
+    return result.url;
+  }
+
   stop() {
     if (this.#state !== 'running') return;
     this.#state = 'stopped';

@@ -195,6 +195,7 @@ function forget(call) {
 const operations = {
   create,
   release: (call) => ask('DELETE', `/v1/contexts/${encodeURIComponent(call.id)}`),
+  inspect: () => ask('POST', '/v1/inspector/keys'),
   stop,
 };
 

@@ -55,6 +55,26 @@ test('the port is free again when stop() returns', async (t) => {
   assert.equal(second.port(), port);
 });
 
+test('inspectorUrl() is a page that a browser may open once', async (t) => {
+  const server = await startProxy(t);
+  const url = new URL(server.inspectorUrl());
+  assert.equal(url.pathname, '/inspector/');
+  const page = await fetch(`${url.origin}/inspector/`);
+  assert.equal(page.status, 200);
+  assert.match(page.headers.get('content-security-policy'), /frame-ancestors 'none'/);
+  const key = url.hash.slice('#key='.length);
+  const open = () => fetch(`${url.origin}/inspector/session`, {
+    method: 'POST', headers: { 'content-type': 'application/json', origin: url.origin }, body: JSON.stringify({ key }),
+  });
+  const session = await open();
+  assert.equal(session.status, 204);
+  assert.match(session.headers.get('set-cookie'), /^cmux_inspector_\d+=[0-9a-f]{32}; HttpOnly; SameSite=Strict; Path=\//);
+  assert.equal((await open()).status, 401);
+  assert.notEqual(server.inspectorUrl(), url.href);
+  server.stop();
+  assert.throws(() => server.inspectorUrl(), { code: 'CMUXPROXY_STOPPED' });
+});
+
 test('require gives the same class', () => {
   const library = createRequire(import.meta.url)(packageRoot);
   assert.equal(library.ProxyServer, ProxyServer);

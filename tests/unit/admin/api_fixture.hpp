@@ -16,6 +16,22 @@ namespace cmux::admin {
 
 inline constexpr std::string_view kToken = "0123456789abcdef0123456789abcdef";
 
+// Keeps nothing: what the rings keep is theirs to test.
+class FakeExchanges final : public Exchanges {
+ public:
+  Task<Changes> changes(std::uint64_t, std::size_t, std::string) override { co_return Changes(); }
+  Task<inspect::CapturePtr> find(std::uint64_t) override { co_return nullptr; }
+  Task<std::vector<std::uint64_t>> numbers(std::string) override { co_return std::vector<std::uint64_t>(); }
+  Task<void> clear() override { co_return; }
+  Task<boost::json::object> capture() override { co_return boost::json::object(); }
+  void set_capture(std::optional<inspect::Level>) override {}
+  void watched(bool by_somebody) override { somebody = by_somebody; }
+  Task<Result<std::uint64_t>> replay(const inspect::Replay&) override { co_return std::uint64_t{1}; }
+  boost::json::object series() const override { return {}; }
+
+  bool somebody = false;
+};
+
 class FakeInstance final : public Instance {
  public:
   policy::ContextStore& contexts() override { return store; }
@@ -45,9 +61,12 @@ class FakeInstance final : public Instance {
     return failure && context == failed_context ? &*failure : nullptr;
   }
   void set_observed(bool value) override { observed = value; }
+  Exchanges& exchanges() override { return kept; }
+  const std::string& inspector_folder() const override { return folder; }
 
   policy::ContextStore store{[](policy::ContextStore::Change, const policy::ContextPtr&, std::string_view) {}};
-  std::string proxy = "127.0.0.1:39385";
+  std::string proxy = "127.0.0.1:39385", folder;
+  FakeExchanges kept;
   std::vector<std::string> domains{"example.test"};
   std::string failed_context;
   policy::Usage used;

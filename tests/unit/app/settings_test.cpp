@@ -23,7 +23,7 @@ TEST_CASE("settings: the defaults") {
 }
 
 TEST_CASE("settings: each has a flag's name, an argument unless it is a switch, and a help line") {
-  REQUIRE(setting_table().size() == 48);
+  REQUIRE(setting_table().size() == 51);
   for (const SettingInfo& info : setting_table()) {
     CAPTURE(info.name);
     CHECK_FALSE(info.help.empty());

@@ -12,7 +12,8 @@ using namespace cmux::proxy;
 namespace {
 
 Task<void> write(http::Stream& stream, const http::Head* request, const Refusal& refusal) {
-  co_await reply(stream, request, refusal);
+  const OwnAnswer own = answer_to(request, refusal);
+  co_await send(stream, request, own);
 }
 
 struct Answer {

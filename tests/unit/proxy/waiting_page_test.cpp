@@ -18,7 +18,10 @@ http::Head request(std::initializer_list<std::pair<std::string_view, std::string
   return head;
 }
 
-Task<void> write(http::Stream& stream, const http::Head* to, const Refusal& refusal) { co_await reply(stream, to, refusal); }
+Task<void> write(http::Stream& stream, const http::Head* to, const Refusal& refusal) {
+  const OwnAnswer own = answer_to(to, refusal);
+  co_await send(stream, to, own);
+}
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 

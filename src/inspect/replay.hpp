@@ -1,0 +1,30 @@
+// Replay: a request that was kept, as it is sent again, as it was or edited. Pure.
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "inspect/record.hpp"
+
+namespace cmux::inspect {
+
+struct Replay {
+  std::uint64_t of = 0;  // the number of the exchange whose request it was
+  std::string context;   // id
+  http::Head head;       // scheme, authority and path say where to
+  std::string body;
+};
+
+// What is to be another way; nothing: as it was. What is hidden (redact.hpp) in a URL or a field is what stands there.
+struct Edit {
+  std::optional<std::string> method, url, body;
+  std::optional<std::vector<std::pair<std::string, std::string>>> fields;
+};
+
+// Errors have a status: 409 where the request was not kept whole, or is no request that could be sent again; 400 for a bad edit,
+// with its field at the beginning of the detail.
+Result<Replay> replay_of(const Capture& capture, const Edit& edit);
+
+}  // namespace cmux::inspect

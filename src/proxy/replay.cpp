@@ -1,0 +1,88 @@
+#include "proxy/replay.hpp"
+
+#include "base/log.hpp"
+#include "proxy/exchange.hpp"
+
+namespace cmux::proxy {
+namespace {
+
+constexpr std::uint64_t kMostAnswer = 64 * 1024 * 1024;  // bytes, past which it is given up
+constexpr milliseconds kTime{120'000};                   // ... and time
+
+// Nobody is there to be waited for.
+class MemoryStream final : public http::Stream {
+ public:
+  MemoryStream(http::Head head, std::string body) : head_(std::move(head)), body_(std::move(body)) { late_.after(kTime); }
+
+  Task<Result<http::Head*>> read_head() override { co_return &head_; }
+  Task<Result<http::Body>> read_body() override { co_return http::Body{body_, true}; }
+  bool body_ready() const override { return true; }
+  void interrupt_body(bool) override {}
+  Task<Result<void>> write_head(const http::Head&, http::Next) override { co_return check(); }
+  Task<Result<void>> write_body(std::string_view bytes, http::Next, const http::Fields*) override {
+    taken_ += bytes.size();
+    co_return check();
+  }
+  void reset(Errc) noexcept override {}
+  void cancel_on_abort(http::Abortable* other) override {
+    other_ = other;
+    if (late_over_) end();
+  }
+  std::unique_ptr<net::Transport> into_transport() override { return nullptr; }  // no tunnel is sent again
+
+ private:
+  Result<void> check() const {
+    if (taken_ > kMostAnswer) return make_error(Errc::too_large, "the answer is longer than is taken of a replay");
+    return {};
+  }
+  void end() {
+    late_over_ = true;
+    if (other_) other_->reset(Errc::cancelled);
+  }
+
+  http::Head head_;
+  const std::string body_;
+  std::uint64_t taken_ = 0;
+  http::Abortable* other_ = nullptr;
+  bool late_over_ = false;
+  Deadline late_{[](void* self) { static_cast<MemoryStream*>(self)->end(); }, this};
+};
+
+}  // namespace
+
+// On its way like a client's connection: a stop waits for it.
+Task<void> Worker::replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body) {
+  ++counters_.open_connections;
+  MemoryStream stream(std::move(head), std::move(body));
+  try {
+    Exchange exchange(*this, *entrance, stream);
+    co_await exchange.run();
+  } catch (const std::exception& bug) { log::error("a replay failed: {}", bug.what()); }
+  --counters_.open_connections;
+  check_drained();
+}
+
+Result<std::uint64_t> begin_replay(Worker& worker, const std::string& username, inspect::Replay replay) {
+  const auto refused = [](std::uint16_t status, std::string detail) {
+    return Error{Errc::unsupported, Side::downstream, false, status, std::move(detail)};
+  };
+  const SessionPtr session = worker.session_of(username);
+  if (!session || session->ended()) return refused(404, "the context has gone");
+  if (worker.draining()) return refused(503, "the instance is stopping");
+  const auto entrance = std::make_shared<Entrance>();
+  entrance->session = session;
+  entrance->scheme = replay.head.scheme == "https" ? "https" : "http";
+  entrance->protocol = "replay";
+  entrance->replay_of = replay.of;
+  const auto where = worker.planner().plan(*entrance, *session, replay.head);
+  if (!where) return where.error();
+  // Whoever dials would find out as well; here it can be said at once.
+  const Plan& plan = **where;
+  if (!plan.routed && policy::is_loopback_target(plan.target.host, worker.options().hosts.domains) &&
+      reaches_itself(plan.target, plan.origin.port, worker.options().is_own_target))
+    return Error{Errc::loop, Side::downstream, false, 508, plan.target.text() + " is this proxy's own address"};
+  worker.start_replay(entrance, std::move(replay.head), std::move(replay.body));
+  return entrance->recorded;
+}
+
+}  // namespace cmux::proxy
