@@ -43,8 +43,8 @@ TEST_CASE("memory: who only waits holds no buffers") {
       {"an upgrade", 14'000,
        [](Setup& setup) {
          Client client = setup.proxy.connect();
-         const std::string upgrade = request_text("GET", "http://localhost:3000/upgrade/echo", setup.context,
-                                                  "Connection: Upgrade\r\nUpgrade: echo\r\n");
+         const std::string upgrade =
+             request_text("GET", "http://localhost:3000/upgrade/echo", setup.context, "Connection: Upgrade\r\nUpgrade: echo\r\n");
          CHECK(client.ask(upgrade).status == 101);
          client.send("x");
          CHECK(client.read_exactly(1) == "x");

@@ -250,7 +250,7 @@ const std::vector<Bound> kInstanceBounds{
      "inspect/decode.cpp: kMostCodings",
      Unit::count,
      "415",
-     {"decode: what is not whole is decoded as far as it goes, what is nothing of the kind is not, what is not known is not"}},
+     {"decode: what is cut is decoded as far as it goes, what is not known not at all"}},
     {"exchanges or messages in an answer",
      "admin/api_exchanges.cpp: kMostListed",
      Unit::count,
