@@ -22,7 +22,7 @@ struct Secret {
   }
 };
 struct Machine : Secret, Gateway {
-  Machine() : Gateway({"machine"}, {"--token", file()}) {}
+  Machine() : Gateway({"machine"}, {"--token", file(), "--threads", "1"}) {}  // a limit is a thread's
   std::string request(std::string_view fields = "", bool with_secret = true) const {
     return fmt::format("GET /_cmux/ports HTTP/1.1\r\nHost: machine.test\r\n{}{}\r\n",
                        with_secret ? "X-Cmux-Token: " + secret + "\r\n" : std::string(), fields);
