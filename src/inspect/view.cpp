@@ -11,6 +11,7 @@
 #include "http1/semantics.hpp"
 #include "inspect/conversation.hpp"
 #include "inspect/redact.hpp"
+#include "net/address.hpp"
 #include "tls/digest.hpp"
 
 namespace cmux::inspect {
@@ -56,12 +57,12 @@ class Comparison {
  public:
   explicit Comparison(const http::Head* other) : present_(other != nullptr) {
     if (other)
-      for (const auto field : other->fields) values_[lower(field.name)].emplace_back(field.value);
+      for (const auto field : other->fields) values_[net::to_lower(field.name)].emplace_back(field.value);
   }
   // `missing`: what a field is that the other has not.
   json::value mark(const http::Fields::Field& field, std::string_view missing) {
     if (!present_) return nullptr;
-    const std::string name = lower(field.name);
+    const std::string name = net::to_lower(field.name);
     const std::size_t place = seen_[name]++;
     const auto found = values_.find(name);
     if (found == values_.end() || place >= found->second.size()) return json::value(view_of(missing));
@@ -69,11 +70,6 @@ class Comparison {
   }
 
  private:
-  static std::string lower(std::string_view name) {
-    std::string out;
-    for (const char c : name) out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    return out;
-  }
   const bool present_;
   std::map<std::string, std::vector<std::string>> values_;
   std::map<std::string, std::size_t> seen_;

@@ -1,7 +1,6 @@
 #include "gateway.hpp"
 
 #include <fmt/format.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -51,15 +50,6 @@ Run Gateway::cli(Strings args) const {
 
 bool Gateway::logs(std::string_view text) const {
   return eventually([&] { return process_.stderr_text().find(text) != std::string::npos; });
-}
-
-Strings received(const json::object& echo, std::string_view name) {
-  Strings out;
-  const std::string start = std::string(name) + ": ";
-  for (const std::string& field : echoed_fields(echo))
-    if (field.size() >= start.size() && strncasecmp(field.data(), start.data(), start.size()) == 0)
-      out.push_back(field.substr(start.size()));
-  return out;
 }
 
 }  // namespace e2e

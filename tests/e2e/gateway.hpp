@@ -29,7 +29,4 @@ class Gateway {
   std::uint16_t port_ = 0;
 };
 
-// The values of a field that /echo received.
-Strings received(const boost::json::object& echo, std::string_view name);
-
 }  // namespace e2e

@@ -79,12 +79,12 @@ TEST_CASE("gateway names: X-Cmux-Host-Override of the client is handed through, 
                                      "X-Cmux-Port-Internal: 1\r\nX-Cmux-Workspace-Internal: ws9\r\n"
                                      "X-Cmux-Target-Internal: evil:1\r\nX-Cmux-Proxied: false\r\n"))
                         .json();
-  CHECK(received(echo, "Host") == Strings{"localhost:3000"});
+  CHECK(echoed_values(echo, "Host") == Strings{"localhost:3000"});
   for (const char* const name :
        {"X-Cmux-Port-Internal", "X-Cmux-Workspace-Internal", "X-Cmux-Target-Internal", "X-Cmux-Host-Override"})
-    CHECK(received(echo, name).empty());
+    CHECK(echoed_values(echo, name).empty());
   check_own_answer(client.ask(request(machine.host(), "/echo", "X-Cmux-Host-Override: a b\r\n")), 400);
-  CHECK(received(client.ask(request(machine.host())).json(), "Host") == Strings{machine.host()});
+  CHECK(echoed_values(client.ask(request(machine.host())).json(), "Host") == Strings{machine.host()});
 }
 
 TEST_CASE("gateway names: X-Cmux-Proxied: true is a loop, through two gateways and back too") {

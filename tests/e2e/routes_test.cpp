@@ -9,16 +9,6 @@ using namespace std::string_literals;
 
 namespace {
 
-// The values of a field that /echo received.
-Strings received(const boost::json::object& echo, std::string_view name) {
-  Strings out;
-  const std::string start = std::string(name) + ": ";
-  for (const std::string& field : echoed_fields(echo))
-    if (field.size() >= start.size() && strncasecmp(field.data(), start.data(), start.size()) == 0)
-      out.push_back(field.substr(start.size()));
-  return out;
-}
-
 const Strings kForged = {"X-Cmux-Port-Internal", "X-Cmux-Host-Override", "X-Cmux-Workspace-Internal", "X-Cmux-Target-Internal",
                          "X-Cmux-Proxied"};
 const std::string kForgery =
@@ -29,7 +19,7 @@ const std::string kForgery =
 // Of what a client has forged nothing is left; X-Cmux-Host-Override is there once, and ours.
 void check_forged(const boost::json::object& echo, const std::string& host) {
   for (const std::string& name : kForged)
-    CHECK(received(echo, name) == (name == "X-Cmux-Host-Override" ? Strings{host} : Strings{}));
+    CHECK(echoed_values(echo, name) == (name == "X-Cmux-Host-Override" ? Strings{host} : Strings{}));
 }
 
 }  // namespace
@@ -46,7 +36,7 @@ TEST_CASE("route by cmux domain: https, and the host's name says it all") {
   CHECK(text_in(echo, "target") == "/echo?a=b&c");
   CHECK(echo.at("tls") == true);
   CHECK(text_in(echo, "sni") == "cmux-my-vm-7-web2-5173.cmux.test");
-  CHECK(received(echo, "Host") == Strings{"cmux-my-vm-7-web2-5173.cmux.test"});
+  CHECK(echoed_values(echo, "Host") == Strings{"cmux-my-vm-7-web2-5173.cmux.test"});
   check_forged(echo, "localhost:5173");
   CHECK(text_in(echo, "innerHost") == "localhost:5173");
 }
@@ -78,7 +68,7 @@ TEST_CASE("hostOverride: on every kind of route by choice, over every protocol")
       const auto echo = proxy.get(context, "http://localhost:3000/echo", kForgery).json();
       CHECK(text_in(echo, "version") == "HTTP/2");
       CHECK(text_in(echo, "innerHost") == given.host);
-      CHECK(received(echo, "X-Cmux-Host-Override") == (given.told.empty() ? Strings{} : Strings{given.told}));
+      CHECK(echoed_values(echo, "X-Cmux-Host-Override") == (given.told.empty() ? Strings{} : Strings{given.told}));
     });
   }
 }
@@ -107,8 +97,8 @@ TEST_CASE("a preset's URL, its fields and its token") {
     const Context context = proxy.context(flags);
     const auto echo = proxy.get(context, "http://localhost:4000/echo", "X-Daytona-Preview-Token: forged\r\n").json();
     CHECK(text_in(echo, "sni") == "4000-abc.proxy.daytona.work");
-    CHECK(received(echo, "x-daytona-preview-token") == Strings{"t0k"});
-    CHECK(received(echo, "X-Daytona-Skip-Preview-Warning") == Strings{"true"});
+    CHECK(echoed_values(echo, "x-daytona-preview-token") == Strings{"t0k"});
+    CHECK(echoed_values(echo, "X-Daytona-Skip-Preview-Warning") == Strings{"true"});
   }
 }
 
@@ -124,10 +114,10 @@ TEST_CASE("hosts of a route: names of the workspace's network go through its cmu
   CHECK(text_in(echo, "role") == "inner");
   CHECK(text_in(echo, "target") == "/echo?q");
   CHECK(text_in(echo, "innerHost") == "api.internal:8080");
-  CHECK(received(echo, "X-Cmux-Target-Internal") == Strings{"api.internal:8080"});
-  CHECK(received(echo, "X-Cmux-Port-Internal").empty());
-  CHECK(received(echo, "X-Token") == Strings{"t"});
-  CHECK(received(echo, "Origin") == Strings{"http://localhost:3000"});
+  CHECK(echoed_values(echo, "X-Cmux-Target-Internal") == Strings{"api.internal:8080"});
+  CHECK(echoed_values(echo, "X-Cmux-Port-Internal").empty());
+  CHECK(echoed_values(echo, "X-Token") == Strings{"t"});
+  CHECK(echoed_values(echo, "Origin") == Strings{"http://localhost:3000"});
   CHECK(text_in(proxy.get(context, "http://10.0.0.7/echo").json(), "innerHost") == "10.0.0.7");
 
   // A tunnel is theirs from end to end: no certificate of ours, no look at the bytes.
@@ -137,8 +127,8 @@ TEST_CASE("hosts of a route: names of the workspace's network go through its cmu
   CHECK(client.read_exactly(16) == "GET / HTTP/1.1\r\n");
   const auto connect = workspace.get("/last-connect");
   CHECK(text_in(connect, "target") == "db.internal:2222");
-  CHECK(received(connect, "X-Cmux-Target-Internal") == Strings{"db.internal:2222"});
-  CHECK(received(connect, "X-Token") == Strings{"t"});
+  CHECK(echoed_values(connect, "X-Cmux-Target-Internal") == Strings{"db.internal:2222"});
+  CHECK(echoed_values(connect, "X-Token") == Strings{"t"});
   Client tls = tunnel(proxy, context, "web.internal:443");
   const std::string hello("\x16\x03\x01\x00\x05hello", 10);
   tls.send(hello);
@@ -170,19 +160,15 @@ TEST_CASE("route by morph domain: https, and the dev server sees localhost") {
   Workspace workspace;
   Proxy proxy({}, &workspace);
   const Context context = proxy.context({"--morph-id", "abc123", "--morph-domain-suffix", ".http.cloud.morph.test"});
-  const std::vector<std::pair<std::string, std::string>> targets = {{"localhost:3000", "localhost:3000"},
-                                                                    {"127.0.0.1:8080", "127.0.0.1:8080"},
-                                                                    {"[::1]:8080", "[::1]:8080"},
-                                                                    {"localhost", "localhost"}};
-  for (const auto& [target, host] : targets)
+  for (const std::string target : {"localhost:3000", "127.0.0.1:8080", "[::1]:8080", "localhost"})
     each(target, [&] {
       const auto echo = proxy.get(context, "http://" + target + "/echo", kForgery).json();
       const std::size_t colon = target.rfind(':');
       const std::string port = colon == std::string::npos ? "80" : target.substr(colon + 1);
       CHECK(text_in(echo, "sni") == "port-" + port + "-morphvm-abc123.http.cloud.morph.test");
       CHECK(text_in(echo, "workspace") == "abc123");
-      CHECK(received(echo, "Host") == Strings{host});
-      for (const std::string& name : kForged) CHECK(received(echo, name).empty());
+      CHECK(echoed_values(echo, "Host") == Strings{target});
+      for (const std::string& name : kForged) CHECK(echoed_values(echo, name).empty());
     });
 }
 
@@ -194,8 +180,8 @@ TEST_CASE("route by template: the URL filled in, its path in front, its own sche
                                            "s1", "--domain-suffix", "cmux.test"});
     const auto echo = proxy.get(context, "http://localhost:3000/echo", kForgery).json();
     CHECK(text_in(echo, "sni") == "3000-vm-s1.cmux.test");
-    CHECK(received(echo, "Host") == Strings{"3000-vm-s1.cmux.test"});
-    for (const std::string& name : kForged) CHECK(received(echo, name).empty());
+    CHECK(echoed_values(echo, "Host") == Strings{"3000-vm-s1.cmux.test"});
+    for (const std::string& name : kForged) CHECK(echoed_values(echo, name).empty());
   }
   SECTION("http, with a port and a path") {
     const Context context = proxy.context({"--template", "http://dev.plain.test:8088/p/{port}/"});
@@ -207,7 +193,7 @@ TEST_CASE("route by template: the URL filled in, its path in front, its own sche
   SECTION("http with a port") {
     const Context context = proxy.context({"--template", "http://p{port}.plain.test:8088"});
     const auto echo = proxy.get(context, "http://localhost:3000/echo?q=1").json();
-    CHECK(received(echo, "Host") == Strings{"p3000.plain.test:8088"});
+    CHECK(echoed_values(echo, "Host") == Strings{"p3000.plain.test:8088"});
     CHECK(text_in(echo, "target") == "/echo?q=1");
     CHECK(echo.at("tls") == false);
   }
@@ -239,18 +225,18 @@ TEST_CASE("route by cmuxProxyOrigin: that origin, with headers that say which po
       const auto echo = proxy.get(context, given.url, kForgery).json();
       CHECK(text_in(echo, "role") == "inner");
       CHECK(text_in(echo, "target") == "/echo");
-      CHECK(received(echo, "X-Cmux-Port-Internal") == given.port);
-      CHECK(received(echo, "X-Cmux-Host-Override") == given.host);
-      CHECK(received(echo, "X-Cmux-Workspace-Internal") == given.scope);
-      CHECK(received(echo, "X-Cmux-Proxied").empty());
-      CHECK(received(echo, "Host") == Strings{fmt::format("127.0.0.1:{}", workspace.http_port())});
+      CHECK(echoed_values(echo, "X-Cmux-Port-Internal") == given.port);
+      CHECK(echoed_values(echo, "X-Cmux-Host-Override") == given.host);
+      CHECK(echoed_values(echo, "X-Cmux-Workspace-Internal") == given.scope);
+      CHECK(echoed_values(echo, "X-Cmux-Proxied").empty());
+      CHECK(echoed_values(echo, "Host") == Strings{fmt::format("127.0.0.1:{}", workspace.http_port())});
     });
   each("over https", [&] {
     const Context context = proxy.context({"--cmux-proxy-origin", "https://inner.cmux.test", "--scope", "x1"});
     const auto echo = proxy.get(context, "http://localhost:3000/echo").json();
     CHECK(text_in(echo, "sni") == "inner.cmux.test");
-    CHECK(received(echo, "Host") == Strings{"inner.cmux.test"});
-    CHECK(received(echo, "X-Cmux-Workspace-Internal") == Strings{"x1"});
+    CHECK(echoed_values(echo, "Host") == Strings{"inner.cmux.test"});
+    CHECK(echoed_values(echo, "X-Cmux-Workspace-Internal") == Strings{"x1"});
   });
   each("it comes before template and morph domain", [&] {
     const Context context = proxy.context({"--cmux-proxy-origin", plain, "--template", "https://{port}.cmux.test", "--morph-id",
@@ -265,8 +251,8 @@ TEST_CASE("client-sent X-Cmux-* never go through, to origins and upgrades neithe
   const Context context = proxy.routed(), plain = proxy.context();
   for (const Context* const each_context : {&context, &plain}) {
     const auto echo = proxy.get(*each_context, "http://origin.test/echo", kForgery + "X-Cmux-Other: stays\r\n").json();
-    for (const std::string& name : kForged) CHECK(received(echo, name).empty());
-    CHECK(received(echo, "X-Cmux-Other") == Strings{"stays"});
+    for (const std::string& name : kForged) CHECK(echoed_values(echo, name).empty());
+    CHECK(echoed_values(echo, "X-Cmux-Other") == Strings{"stays"});
   }
   Client client = tunnel(proxy, context, "localhost:3000");
   const auto inside = client.ask("GET /echo HTTP/1.1\r\nHost: localhost:3000\r\n" + kForgery + "\r\n").json();
@@ -284,26 +270,26 @@ TEST_CASE("the route's headers go on its requests, preflights and upgrades, once
 
   SECTION("requests: in place of what the client sent") {
     const auto echo = proxy.get(context, url, "x-preview-TOKEN: forged\r\nX-Preview-Token: twice\r\n").json();
-    CHECK(received(echo, "X-Preview-Token") == Strings{"s3cret"});
-    CHECK(received(echo, "Cookie") == Strings{"preview=1"});
+    CHECK(echoed_values(echo, "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(echoed_values(echo, "Cookie") == Strings{"preview=1"});
   }
   SECTION("preflights") {
     Client client = proxy.connect();
     const auto echo =
         client.ask(request_text("OPTIONS", url, context, "Origin: http://localhost:1\r\nAccess-Control-Request-Method: PUT\r\n"));
-    CHECK(received(echo.json(), "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(echoed_values(echo.json(), "X-Preview-Token") == Strings{"s3cret"});
   }
   SECTION("requests in a tunnel") {
     Client client = tunnel(proxy, context, "localhost:3000");
     const auto echo = client.ask("GET /echo HTTP/1.1\r\nHost: localhost:3000\r\n\r\n").json();
-    CHECK(received(echo, "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(echoed_values(echo, "X-Preview-Token") == Strings{"s3cret"});
   }
   SECTION("upgrades") {
     // Refused ones are echoed: the fields are seen.
     Client client = proxy.connect();
     const auto echo = client.ask(request_text("GET", url, context, "Connection: Upgrade\r\nUpgrade: something/1\r\n")).json();
-    CHECK(received(echo, "X-Preview-Token") == Strings{"s3cret"});
-    CHECK(received(echo, "Upgrade") == Strings{"something/1"});
+    CHECK(echoed_values(echo, "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(echoed_values(echo, "Upgrade") == Strings{"something/1"});
   }
   SECTION("raw tunnels through a cmuxProxyOrigin") {
     const Context raw = proxy.context({"--cmux-proxy-origin", fmt::format("http://127.0.0.1:{}", workspace.http_port()),
@@ -312,17 +298,17 @@ TEST_CASE("the route's headers go on its requests, preflights and upgrades, once
     CHECK(client.read_until("\r\n") == "SSH-2.0-fake\r\n");
     const auto connect = workspace.get("/last-connect");
     CHECK(text_in(connect, "target") == "localhost:2222");
-    CHECK(received(connect, "X-Preview-Token") == Strings{"s3cret"});
-    CHECK(received(connect, "X-Cmux-Port-Internal") == Strings{"2222"});
-    CHECK(received(connect, "X-Cmux-Host-Override") == Strings{"localhost:2222"});
-    CHECK(received(connect, "X-Cmux-Workspace-Internal") == Strings{"ws7"});
+    CHECK(echoed_values(connect, "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(echoed_values(connect, "X-Cmux-Port-Internal") == Strings{"2222"});
+    CHECK(echoed_values(connect, "X-Cmux-Host-Override") == Strings{"localhost:2222"});
+    CHECK(echoed_values(connect, "X-Cmux-Workspace-Internal") == Strings{"ws7"});
   }
   SECTION("not to origins that the client names, not even to the workspace's own name, and not for other contexts") {
-    CHECK(received(proxy.get(context, "http://origin.test/echo").json(), "X-Preview-Token").empty());
-    CHECK(received(proxy.get(context, "https://cmux-abc-base-3000.cmux.test/echo").json(), "X-Preview-Token").empty());
-    CHECK(received(proxy.get(without, url).json(), "X-Preview-Token").empty());
-    CHECK(received(proxy.get(context, url).json(), "X-Preview-Token") == Strings{"s3cret"});
-    CHECK(received(proxy.get(without, url).json(), "X-Preview-Token").empty());  // on the same upstream connection
+    CHECK(echoed_values(proxy.get(context, "http://origin.test/echo").json(), "X-Preview-Token").empty());
+    CHECK(echoed_values(proxy.get(context, "https://cmux-abc-base-3000.cmux.test/echo").json(), "X-Preview-Token").empty());
+    CHECK(echoed_values(proxy.get(without, url).json(), "X-Preview-Token").empty());
+    CHECK(echoed_values(proxy.get(context, url).json(), "X-Preview-Token") == Strings{"s3cret"});
+    CHECK(echoed_values(proxy.get(without, url).json(), "X-Preview-Token").empty());  // on the same upstream connection
   }
 }
 

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <openssl/evp.h>
 #include <poll.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,6 +63,16 @@ inline Strings echoed_fields(const boost::json::object& echo, std::string_view k
   Strings out;
   for (const boost::json::value& field : echo.at({key.data(), key.size()}).as_array())
     out.push_back(fmt::format("{}: {}", field.as_array().at(0).as_string().c_str(), field.as_array().at(1).as_string().c_str()));
+  return out;
+}
+
+// The values of one of them.
+inline Strings echoed_values(const boost::json::object& echo, std::string_view name) {
+  Strings out;
+  const std::string start = std::string(name) + ": ";
+  for (const std::string& field : echoed_fields(echo))
+    if (field.size() >= start.size() && strncasecmp(field.data(), start.data(), start.size()) == 0)
+      out.push_back(field.substr(start.size()));
   return out;
 }
 
