@@ -7,6 +7,9 @@ left out, a bound doubled. Each is built in a checkout of its own (build/mutate)
 simulation, then, with --e2e, by the end-to-end tests of that name (`*`: all). What all of them let pass is printed as a diff:
 it wants a test, or a reason why it does not matter. Results are added to build/mutate/results.jsonl, where those that have been
 tried before are found: the same seed goes on where it was ended.
+
+With --planted, bugs that this project once had are put back instead, one at a time (tests/planted), and the simulation has to find
+each of them, with its own oracles, in the seeds of the normal run.
 """
 import argparse
 import json
@@ -108,20 +111,47 @@ def verdict(one, e2e):
         file.write_text(before)
 
 
+def checkout():
+    PLACE.mkdir(parents=True, exist_ok=True)
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()
+    if not TREE.exists():
+        subprocess.run(["git", "worktree", "prune"], cwd=ROOT, check=True)
+        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(TREE), head], cwd=ROOT, check=True)
+    subprocess.run(["git", "checkout", "--quiet", "--force", "--detach", head], cwd=TREE, check=True)
+
+
+def planted():
+    """How many bugs were not found."""
+    missed = 0
+    for bug in sorted((ROOT / "tests/planted").glob("*.diff")):
+        subprocess.run(["git", "apply", str(bug)], cwd=TREE, check=True)
+        try:
+            if not build("cmux-sim"):
+                sys.exit(f"mutate: {bug.name} does not compile")
+            run = subprocess.run(["build/release/cmux-sim"], cwd=TREE, text=True, capture_output=True, timeout=1800)
+        finally:
+            subprocess.run(["git", "apply", "--reverse", str(bug)], cwd=TREE, check=True)
+        said = (run.stdout + run.stderr).splitlines()
+        first = next((line for line in said if line.startswith("seed ")), said[-1] if said else "nothing was said")
+        missed += run.returncode == 0
+        print(f"{bug.stem}: {'MISSED' if run.returncode == 0 else 'found'}: {first}", flush=True)
+    return missed
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200, help="how many (200)")
     parser.add_argument("--seed", type=int, default=1, help="which ones, of all there are (1)")
     parser.add_argument("--e2e", metavar="FILTER", help="let the end-to-end tests of that name look at what the others let pass")
+    parser.add_argument("--planted", action="store_true", help="put the bugs of tests/planted back instead")
     parser.add_argument("paths", nargs="*", default=DEFAULT, metavar="PATH", help=f"files or folders ({' '.join(DEFAULT)})")
     options = parser.parse_args()
 
-    PLACE.mkdir(parents=True, exist_ok=True)
-    if not TREE.exists():
-        subprocess.run(["git", "worktree", "add", "--detach", str(TREE), "HEAD"], cwd=ROOT, check=True)
-    else:
-        subprocess.run(["git", "checkout", "--quiet", "--force", "--detach",
-                        subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()], cwd=TREE, check=True)
+    checkout()
+    if options.planted:
+        if not build("cmux-sim") or not passes(["build/release/cmux-sim"], 1800):
+            sys.exit("mutate: the code as it is does not build, or the simulation fails")
+        sys.exit(planted() and "mutate: not all were found")
     targets = ["cmux-unit", "cmux-sim"] + (["cmuxproxy", "cmux-e2e", "fixtures"] if options.e2e else [])
     if not build(*targets) or not passes(["build/release/cmux-unit", "-a"], 600):
         sys.exit("mutate: the code as it is does not build, or its tests fail")
