@@ -201,9 +201,8 @@ class Server final : public admin::Instance {
 
   // False: a worker hangs.
   bool end() {
-    if (!workers_.stop(kAbortTime)) return false;
-    if (service_) loop_.run(service_->close());
-    return true;
+    if (service_) loop_.run(service_->close());  // what it has started ends in any case
+    return workers_.stop(kAbortTime);
   }
 
   // Without it everything works but TLS towards clients: no reason not to start.

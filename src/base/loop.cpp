@@ -47,6 +47,7 @@ void Loop::post(std::function<void()> work) {
   posts_.fetch_add(1);
   boost::asio::post(*context_, [this, work = std::move(work)] {
     posts_.fetch_sub(1);
+    now_ = Clock::now();  // it runs where the loop has waited, however long: deadlines that it sets count from here
     work();
   });
   if (alone_.exchange(false)) readiness_.ring();

@@ -45,8 +45,9 @@ Result<Label> checked(Label::Kind kind, std::string_view machine, std::string_vi
   if (!number) return refused(fmt::format("the host's name has no port from 1 to 65535 where one must stand: {}", kForms));
   if (!is_id(machine)) return refused(fmt::format("the host's name has no machine's id: {}", kForms));
   if (!workspace.empty() && !is_id(workspace)) return refused(fmt::format("the host's name has no workspace: {}", kForms));
+  const bool brief = kind == Label::Kind::cmux && workspace.empty();
   if (kind == Label::Kind::cmux && workspace == "base") workspace = {};
-  return Label{kind, std::string(machine), std::string(workspace), *number};
+  return Label{kind, std::string(machine), std::string(workspace), *number, brief};
 }
 
 }  // namespace
@@ -54,7 +55,9 @@ Result<Label> checked(Label::Kind kind, std::string_view machine, std::string_vi
 std::string Label::before_port() const {
   switch (kind) {
     case Kind::port: return "port-";
-    case Kind::cmux: return fmt::format("cmux-{}-{}-", machine, workspace.empty() ? "base" : workspace);
+    case Kind::cmux:
+      return brief ? fmt::format("cmux-{}-", machine)
+                   : fmt::format("cmux-{}-{}-", machine, workspace.empty() ? "base" : workspace);
     case Kind::workspace: return workspace + "-";
   }
   return {};

@@ -21,6 +21,7 @@ struct Label {
   std::string machine;    // its id
   std::string workspace;  // empty: the machine's own
   std::uint16_t port = 0;
+  bool brief = false;  // a cmux one in which no workspace stood, rather than `base`
 
   bool operator==(const Label&) const = default;
   // What stands around the port, in the label of every port of this place.

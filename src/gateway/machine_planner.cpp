@@ -51,10 +51,10 @@ struct MachinePlanner::Wish {
   std::optional<std::string_view> port, workspace, host, target, proxied;
 };
 
-MachinePlanner::MachinePlanner(MachineRules rules) : rules_(std::move(rules)), everybody_(std::make_shared<proxy::Session>()) {
+MachinePlanner::MachinePlanner(MachineRules rules) : rules_(std::move(rules)) {
   auto context = std::make_shared<policy::Context>();
   context->id = "machine";
-  everybody_->context = std::move(context);
+  everybody_ = make_session(std::move(context));
 }
 
 MachinePlanner::Shown MachinePlanner::token_of(const http::Head& request) const {
@@ -199,11 +199,24 @@ Result<proxy::Answer> MachinePlanner::answer(const proxy::Entrance& entrance, co
   return out;
 }
 
+struct MachinePlanner::Told : Link {
+  proxy::Patience gone;
+};
+
+void MachinePlanner::drain() {
+  draining_ = true;
+  for (Link* link = tellers_.next(); link != &tellers_; link = link->next())
+    static_cast<Told*>(link)->gone.reset(Errc::cancelled);
+}
+
 // An event whenever they change. Every second the system is asked, and now and then something is said, so that who has gone is
 // noticed.
 Task<void> MachinePlanner::tell_ports(http::Stream& out, std::string address, std::uint16_t own_port) {
   ++told_;
-  proxy::Patience gone;
+  Told one;
+  one.link_before(tellers_);
+  proxy::Patience& gone = one.gone;
+  if (draining_) gone.reset(Errc::cancelled);
   out.cancel_on_abort(&gone);
   Deadline next([](void* patience) { static_cast<proxy::Patience*>(patience)->over.set(); }, &gone);
   http::Head head;
@@ -229,7 +242,8 @@ Task<void> MachinePlanner::tell_ports(http::Stream& out, std::string address, st
   }
   next.cancel();
   out.cancel_on_abort(nullptr);
-  out.reset(Errc::cancelled);
+  if (draining_ && written) written = co_await out.write_body({}, http::Next::end);
+  else out.reset(Errc::cancelled);
   --told_;
 }
 

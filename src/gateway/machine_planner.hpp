@@ -41,9 +41,11 @@ class MachinePlanner final : public proxy::Planner {
   Result<proxy::SessionPtr> admit(proxy::Entrance& entrance, http::Head& request) override;
   Result<proxy::PlanPtr> plan(proxy::Entrance& entrance, const proxy::Session& session, const http::Head& request) override;
   proxy::SessionPtr admit(const std::string&, std::string_view) const override { return nullptr; }
+  void drain() override;
 
  private:
   struct Wish;
+  struct Told;
   enum class Shown : std::uint8_t { none, wrong, right };
   Shown token_of(const http::Head& request) const;
   Task<void> tell_ports(http::Stream& out, std::string address, std::uint16_t own_port);
@@ -53,6 +55,8 @@ class MachinePlanner final : public proxy::Planner {
   proxy::SessionPtr everybody_;  // one for all requests: the machine is one workspace's
   std::string key_;              // of the request that is planned; keeps its memory
   std::size_t told_ = 0;         // streams of ports that are open
+  Link tellers_;                 // they
+  bool draining_ = false;
 };
 
 }  // namespace cmux::gateway

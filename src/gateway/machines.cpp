@@ -68,6 +68,9 @@ Result<void> Machines::read_table(std::string_view text) {
   }
   const toml::table* const inner = parsed["machines"].as_table();
   std::map<std::string, Machine> table;
+  // As when a file is read while it is being written.
+  if (parsed.empty()) return refused("is empty: without machines, write [machines] alone");
+  if (inner && parsed.size() > 1) return refused("has [machines], and machines outside of it: write all of them there");
   for (const auto& [key, value] : inner ? *inner : parsed) {
     const std::string id = net::to_lower(key.str());
     const auto wrong = [&, line = value.source().begin.line](std::string_view why) {

@@ -21,20 +21,19 @@ struct NamesPlanner::Host {
 
 struct NamesPlanner::NamesPlan : proxy::Plan {
   Label label;
-  bool known = false;  // its machine is
+  bool known = false;     // its machine is
+  bool straight = false;  // to the port itself, by the port's template
 };
 
 namespace {
 
 constexpr std::string_view kForwardedHost = "X-Forwarded-Host", kForwardedProto = "X-Forwarded-Proto";
 
-// Of a list the first: the one nearest to the client.
-std::string_view first_of(std::string_view list) {
-  std::string_view first;
-  http::for_each_token(list, [&](std::string_view item) {
-    if (first.empty()) first = item;
-  });
-  return first;
+// Of a list the last: what the proxy in front has added itself, whatever its client said before.
+std::string_view last_of(std::string_view list) {
+  std::string_view last;
+  http::for_each_token(list, [&](std::string_view item) { last = item; });
+  return last;
 }
 
 proxy::Answer text_answer(std::uint16_t status, std::string_view type, std::string body) {
@@ -54,11 +53,10 @@ bool is_page(const http::Head& request) { return request.method == "GET" || requ
 
 }  // namespace
 
-NamesPlanner::NamesPlanner(NamesRulesPtr rules, Wake wake)
-    : rules_(std::move(rules)), wake_(std::move(wake)), everybody_(std::make_shared<proxy::Session>()) {
+NamesPlanner::NamesPlanner(NamesRulesPtr rules, Wake wake) : rules_(std::move(rules)), wake_(std::move(wake)) {
   auto context = std::make_shared<policy::Context>();
   context->id = "names";
-  everybody_->context = std::move(context);
+  everybody_ = make_session(std::move(context));
 }
 
 void NamesPlanner::replace(NamesRulesPtr rules) {
@@ -80,9 +78,9 @@ bool NamesPlanner::answers(const proxy::Entrance& entrance, const http::Head& re
   for (const auto field : request.fields) {
     if (field.known == Name::x_cmux_proxied) proxied_ = proxied_ || http::equal_ignoring_case(field.value, "true");
     else if (field.known == Name::x_cmux_host_override) override_ = field.value;
-    else if (entrance.trusted && http::equal_ignoring_case(field.name, kForwardedHost)) forwarded_host_ = first_of(field.value);
+    else if (entrance.trusted && http::equal_ignoring_case(field.name, kForwardedHost)) forwarded_host_ = last_of(field.value);
     else if (entrance.trusted && http::equal_ignoring_case(field.name, kForwardedProto))
-      https_ = https_ || http::equal_ignoring_case(first_of(field.value), "https");
+      https_ = http::equal_ignoring_case(last_of(field.value), "https");
   }
   const bool connect = proxy::is_tunnel(request);
   key_.assign(reinterpret_cast<const char*>(&generation_), sizeof generation_);
@@ -180,6 +178,7 @@ std::shared_ptr<const NamesPlanner::NamesPlan> NamesPlanner::make(const Host& ho
   const auto machine = straight ? rules_->machines->find_port(label.machine, label.port) : rules_->machines->find(label.machine);
   if (!machine) return plan;
   plan->known = true;
+  plan->straight = straight;
   plan->origin = machine->origin;
   plan->authority = machine->authority;
   plan->headers.push_back({"X-Cmux-Proxied", "true", Name::x_cmux_proxied, false});
@@ -216,6 +215,8 @@ Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::H
     request.fields.remove(Name::proxy_authorization);
     return everybody_;
   }
+  if (!https_ && request.path.find(kParameter) != std::string::npos && parameter_of(request.path))
+    return bad_request("a token in the URL is taken over TLS alone", 403);
   const std::string_view generation = std::string_view(key_).substr(0, sizeof generation_);
   const std::string_view last_shown = entrance.credentials;
   const auto token = take_token(request, connect, *rules_->keys,
@@ -240,8 +241,7 @@ Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::H
   auto context = std::make_shared<policy::Context>();
   context->id = planned_->label.machine;
   context->expires_at = claims->expires;
-  entrance.authenticated = std::make_shared<proxy::Session>();
-  entrance.authenticated->context = std::move(context);
+  entrance.authenticated = make_session(std::move(context));
   entrance.credentials = shown;
   return entrance.authenticated;
 }
@@ -263,10 +263,11 @@ struct NamesPlanner::Waiter : Link {
 };
 
 // What is not there may be asleep. What speaks is not: bad TLS and bad answers are not mended by waiting.
-bool NamesPlanner::mends(const proxy::Plan&, const Error& error) const {
+bool NamesPlanner::mends(const proxy::Plan& plan, const Error& error) const {
   if (!wake_ || error.side != Side::upstream) return false;
   switch (error.code) {
-    case Errc::refused:
+    // By a port's own name it is that port where nobody listens: of the machine it says nothing.
+    case Errc::refused: return !static_cast<const NamesPlan&>(plan).straight;
     case Errc::unreachable:
     case Errc::connect_timeout:
     case Errc::dns:
@@ -284,7 +285,9 @@ Task<Result<void>> NamesPlanner::mend(proxy::PlanPtr plan, proxy::Patience& pati
     if (waiters.count >= kMostWaiting)
       co_return refused(fmt::format("{} requests wait for machine {} already", waiters.count, machine));
     waiter.link_before(waiters.list);
-    if (++waiters.count == 1) wake_(machine, plan->origin);
+    // Its own gateway tells whether it is awake, where there is one: a port's dev server may never come.
+    const auto gateway = rules_->machines->find(machine);
+    if (++waiters.count == 1) wake_(machine, gateway ? gateway->origin : plan->origin);
   }
   co_await patience.over;
   if (!waiter.told) {  // the client has left, and whoever comes next asks anew where nobody else waits

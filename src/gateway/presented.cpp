@@ -50,7 +50,7 @@ void take_cookie(http::Fields& fields, std::optional<std::string>& token) {
       const std::size_t end = rest.find(';');
       std::string_view pair = rest.substr(0, end);
       rest = end == rest.npos ? std::string_view() : rest.substr(end + 1);
-      while (pair.starts_with(' ')) pair.remove_prefix(1);
+      while (pair.starts_with(' ') || pair.starts_with('\t')) pair.remove_prefix(1);
       if (pair.starts_with(kCookie) && pair.size() > kCookie.size() && pair[kCookie.size()] == '=') {
         if (!token) token = pair.substr(kCookie.size() + 1);
       } else if (!pair.empty()) {
@@ -64,6 +64,13 @@ void take_cookie(http::Fields& fields, std::optional<std::string>& token) {
     std::size_t at = 0;
     fields.remove_if([&](const http::Fields::Field&) { return at++ == i; });
   }
+}
+
+// A page whose own address has had it says so in what it asks for next.
+void hide_in_referer(http::Fields& fields) {
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (const auto field = fields[i]; http::equal_ignoring_case(field.name, "Referer") && parameter_of(field.value))
+      fields.replace(i, without_parameter(field.value));
 }
 
 }  // namespace
@@ -101,15 +108,19 @@ std::optional<std::string> take_token(http::Head& request, bool connect, const K
     if (!token) token = std::string(*shown);
     request.path = without_parameter(request.path);
   }
+  // A bearer before a cookie: who sends it means it, where a browser's cookie may be left from before.
+  const auto is_token = [&](std::string_view shown) {
+    return (!known.empty() && policy::equal_secrets(shown, known)) || names_key(shown, keys);
+  };
+  request.fields.remove_if([&](const http::Fields::Field& field) {
+    if (!http::equal_ignoring_case(field.name, "Authorization")) return false;
+    const auto shown = bearer(field.value);
+    if (!shown || !is_token(*shown)) return false;
+    if (!token) token = std::string(*shown);
+    return true;
+  });
   take_cookie(request.fields, token);
-  const auto authorization = request.fields.get("Authorization");
-  if (!authorization) return token;
-  const auto shown = bearer(*authorization);
-  if (!shown) return token;
-  const bool same = !known.empty() && policy::equal_secrets(*shown, known);
-  if (!same && !names_key(*shown, keys)) return token;
-  if (!token) token = std::string(*shown);
-  request.fields.remove("Authorization");
+  hide_in_referer(request.fields);
   return token;
 }
 

@@ -85,6 +85,25 @@ class Planner {
 
   // A SOCKS client's login (RFC 1929). Null: not good.
   virtual SessionPtr admit(const std::string& username, std::string_view password) const = 0;
+
+  // No more requests come: what goes on without an end of its own ends soon.
+  virtual void drain() {}
+
+  // Ends all that is under way in the sessions that are its own.
+  void cancel(Errc why) {
+    for (Link* link = sessions_.next(); link != &sessions_; link = link->next())
+      static_cast<Session*>(link)->cancel(why, false);
+  }
+
+ protected:
+  // For a planner that knows by itself who asks.
+  SessionPtr make_session(policy::ContextPtr context) {
+    auto made = std::make_shared<Session>();
+    made->context = std::move(context);
+    made->link_before(sessions_);
+    return made;
+  }
+  Link sessions_;  // those that are left of them
 };
 
 inline Task<Result<void>> Planner::mend(PlanPtr, Patience&) { co_return Result<void>{}; }

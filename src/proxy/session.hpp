@@ -21,7 +21,7 @@ class Active : public Link {
   ~Active() = default;
 };
 
-struct Session {
+struct Session : Link {  // on its planner's list, where that has made it
   policy::ContextPtr context;
   Link active;  // the head of the list of Active
   bool released = false;

@@ -268,6 +268,7 @@ void Worker::drain(std::function<void()> done) {
   drained_ = std::move(done);
   for (http::Drainable* connection : std::set<http::Drainable*>(open_)) connection->drain();
   pool_.clear();
+  planner_->drain();
   check_drained();
 }
 
@@ -279,6 +280,7 @@ void Worker::abort() {
   for (Link* link = transports_.next(); link != &transports_; link = link->next())
     static_cast<OpenTransport*>(link)->transport->abort(make_error(Errc::cancelled, "shutting down"), true);
   for (auto& [name, session] : sessions_) session->cancel(Errc::cancelled, false);
+  planner_->cancel(Errc::cancelled);
   resolver_.cancel();
 }
 

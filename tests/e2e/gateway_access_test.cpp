@@ -70,6 +70,12 @@ TEST_CASE("gateway access: a bearer of ours lets in, for its machine alone, and 
           .json();
   CHECK(echoed_values(both, "Authorization") == Strings{"Bearer own.secret.thing"});
   CHECK(echoed_values(both, "Cookie") == Strings{"a=b"});
+  // A bearer is meant, where a cookie may be left from before; wherever it stands, and however often.
+  const auto stale = client.ask(setup.request("Authorization: Basic eDp5\r\n" + bearer(token) +
+                                              "Cookie: a=b;\t__Host-cmux_token=" + setup.token("other") + "\r\n"));
+  CHECK(stale.status == 200);
+  CHECK(echoed_values(stale.json(), "Authorization") == Strings{"Basic eDp5"});
+  CHECK(echoed_values(stale.json(), "Cookie") == Strings{"a=b"});
   // Both ours: neither goes on.
   check_gone(client.ask(setup.request(bearer(token) + "Cookie: __Host-cmux_token=" + token + "\r\n")).json(), token);
   check_own_answer(client.ask(setup.request()), 401);  // the connection is not let in for good
@@ -139,6 +145,9 @@ TEST_CASE("gateway access: ?cmux_token= becomes a cookie of that host over TLS, 
 TEST_CASE("gateway access: a token in the URL is not taken without TLS") {
   Setup setup;
   check_own_answer(setup.names->connect().ask(setup.request("", "/?cmux_token=" + setup.token())), 403);
+  check_own_answer(setup.names->connect().ask(fmt::format(
+                       "POST /?cmux_token={} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", setup.token(), setup.host())),
+                   403);
   // ... but from a proxy of ours that says that its client has it.
   Setup behind({"--trusted-proxy", "127.0.0.1"});
   CHECK(behind.names->connect().ask(behind.request("X-Forwarded-Proto: https\r\n", "/?cmux_token=" + behind.token())).status ==

@@ -159,9 +159,13 @@ TEST_CASE("gateway names: a Location to loopback gets the public name of its por
   const auto location = [&](std::string_view to) {
     return client.ask(request(machine.host(), fmt::format("/redirect?to={}", to))).header("Location");
   };
-  CHECK(location("http://localhost:5000/a?b") == "http://cmux-abc-base-5000.gw.test/a?b");
-  CHECK(location("https://127.0.0.1:5000/") == "http://cmux-abc-base-5000.gw.test/");
-  CHECK(location("//[::1]:5000/") == "//cmux-abc-base-5000.gw.test/");
+  CHECK(location("http://localhost:5000/a?b") == "http://cmux-abc-5000.gw.test/a?b");
+  CHECK(location("https://127.0.0.1:5000/") == "http://cmux-abc-5000.gw.test/");
+  CHECK(location("//[::1]:5000/") == "//cmux-abc-5000.gw.test/");
+  // The form of a name is the page's own: the cookies of that one are sent there.
+  const std::string whole = fmt::format("cmux-abc-base-{}.gw.test", machine.server.http_port());
+  CHECK(client.ask(request(whole, "/redirect?to=http://localhost:5000/")).header("Location") ==
+        "http://cmux-abc-base-5000.gw.test/");
   for (const char* const other : {"/a", "http://localhost/", "https://example.com:5000/", "http://localhost.evil.com:5000/"})
     CHECK(location(other) == other);
 }
@@ -174,6 +178,13 @@ TEST_CASE("gateway names: X-Forwarded-Host is believed from a trusted proxy alon
   Names behind(machine, {"--trusted-proxy", "127.0.0.0/8"});
   CHECK(behind.connect().ask(request("inner.example", "/echo", fields)).status == 200);
   CHECK(behind.connect().ask(request(machine.host(), "/echo")).status == 200);
+  // The last is the proxy's own, whatever its client has said before.
+  const auto said = [&](std::string_view host) {
+    return behind.connect().ask(request("inner.example", "/echo", fmt::format("X-Forwarded-Host: {}\r\n", host))).status;
+  };
+  CHECK(said("evil.example, " + machine.host()) == 200);
+  CHECK(said("evil.example\r\nX-Forwarded-Host: " + machine.host()) == 200);
+  CHECK(said(machine.host() + ", evil.example") == 421);
   Names elsewhere(machine, {"--trusted-proxy", "10.0.0.0/8"});
   check_own_answer(elsewhere.connect().ask(request("inner.example", "/echo", fields)), 421);
 }
@@ -281,7 +292,7 @@ TEST_CASE("gateway names: TLS by its own certificate; the certificate is read ag
             .status == 200);
   Secured h1 = tls({"http/1.1"});
   CHECK(h1.client.ask(request(machine.host(), "/redirect?to=http://localhost:5000/")).header("Location") ==
-        "https://cmux-abc-base-5000.gw.test/");
+        "https://cmux-abc-5000.gw.test/");
   // Whoever comes without TLS is sent there.
   const Response moved = names.connect().ask(request(machine.host(), "/a?b"));
   CHECK(moved.status == 308);

@@ -135,3 +135,13 @@ TEST_CASE("gateway ports: so many are told, and no more") {
   }));
   clients.clear();
 }
+
+TEST_CASE("gateway ports: who follows them holds up no stop") {
+  Machine machine;
+  Client client = machine.connect();
+  client.send(machine.request("Accept: text/event-stream\r\n"));
+  client.read_until("}\n\n");
+  CHECK(machine.cli({"stop", "--timeout", "1h"}).exit == 0);
+  CHECK(machine.process().wait() == 0);
+  CHECK(client.read_all_until_close().ends_with("0\r\n\r\n"));
+}

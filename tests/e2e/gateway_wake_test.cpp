@@ -143,10 +143,12 @@ TEST_CASE("gateway wake: a machine that does not wake is waited for as long as w
 
 TEST_CASE("gateway wake: who leaves does not wait, and a stop ends what waits") {
   const Sleeper sleeper;
-  Names names(sleeper, sleeper.command("sleep 1000"));
+  Names names(sleeper,
+              sleeper.command("echo $$ > " + sleeper.dir / "pid" + "; sleep 1000 & wait") + Strings{"--log-level", "debug"});
   Client client = names.connect();
   client.send(sleeper.request());
-  CHECK(eventually([&] { return !sleeper.woken().empty(); }));
+  const auto group = [&] { return sleeper.woken().empty() ? std::string() : read_file(sleeper.dir / "pid"); };
+  CHECK(eventually([&] { return !group().empty(); }));
   client.abort();
   CHECK(eventually([&] { return names.open() == 0; }));
   Client waiting = names.connect();
@@ -156,6 +158,16 @@ TEST_CASE("gateway wake: who leaves does not wait, and a stop ends what waits") 
   CHECK(names.cli({"stop", "--now"}).exit == 0);
   CHECK(names.process().wait() == 0);
   CHECK(waiting.read_all_until_close() == "");
+  CHECK(eventually([&] { return kill(-std::stoi(group()), 0) != 0; }));  // nor is its command left behind
+  CHECK(names.process().stderr_text().find("leaving while") == std::string::npos);
+}
+
+TEST_CASE("gateway wake: a port where nobody listens, by its own name, says nothing of its machine") {
+  const Sleeper sleeper;
+  Names names(sleeper,
+              sleeper.command() + Strings{"--port-template", "http://{id}-{port}.test", "--resolve", "*.test=127.0.0.1:1"});
+  check_own_answer(names.connect().ask("GET / HTTP/1.1\r\nHost: port-1-abc.gw.test\r\n\r\n"), 502);
+  CHECK(sleeper.woken().empty());
 }
 
 TEST_CASE("gateway wake: a URL is asked by POST, with the token, once") {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <catch2/catch.hpp>
+#include <future>
 #include <memory>
 #include <random>
 #include <thread>
@@ -164,6 +165,21 @@ TEST_CASE("posts run in order on the loop's thread") {
   loop.post([&] { loop.post([&] { order.push_back(5), loop.stop(); }); });
   loop.run();
   CHECK(order == std::vector<int>{0, 1, 2, 3, 4, 5});
+}
+
+TEST_CASE("what is posted finds the loop's clock at the present, however long it has waited") {
+  Loop loop;
+  std::promise<void> runs;
+  Clock::time_point posted, seen;
+  std::thread other([&] {
+    runs.get_future().wait();
+    posted = Clock::now();
+    loop.post([&] { seen = loop.now(), loop.stop(); });
+  });
+  loop.post([&] { runs.set_value(); });
+  loop.run();
+  other.join();
+  CHECK(seen >= posted);
 }
 
 TEST_CASE("posts from other threads all arrive, each thread's in order") {

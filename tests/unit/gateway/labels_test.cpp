@@ -14,7 +14,7 @@ TEST_CASE("gateway labels: every form, and back") {
   } rows[] = {
       {"port-3000-abc", {Kind::port, "abc", "", 3000}, "port-80-abc"},
       {"port-3000-morphvm-a1-b2", {Kind::port, "morphvm-a1-b2", "", 3000}, "port-80-morphvm-a1-b2"},
-      {"cmux-abc-3000", {Kind::cmux, "abc", "", 3000}, "cmux-abc-base-80"},
+      {"cmux-abc-3000", {Kind::cmux, "abc", "", 3000, true}, "cmux-abc-80"},
       {"cmux-abc-base-3000", {Kind::cmux, "abc", "", 3000}, "cmux-abc-base-80"},
       {"cmux-abc-ws2-65535", {Kind::cmux, "abc", "ws2", 65535}, "cmux-abc-ws2-80"},
       {"cmux-abc-my-ws-2-1", {Kind::cmux, "abc", "my-ws-2", 1}, "cmux-abc-my-ws-2-80"},

@@ -41,6 +41,11 @@ TEST_CASE("gateway machines: what is bad says where, and changes nothing") {
     CHECK(read.error().detail.starts_with("line "));
     CHECK(machines.find("abc")->authority == "10.0.0.7");
   }
+  for (const std::string_view bad : {"", "# nothing yet\n", "b = \"http://b\"\n[machines]\na = \"http://a\"\n"}) {
+    CAPTURE(bad);
+    CHECK(machines.read_table(bad).has_error());
+    CHECK(machines.find("abc")->authority == "10.0.0.7");
+  }
   for (const std::string_view bad : {"https://a.test", "{id}", "ftp://{id}", "https://{id}/path", "https://{id}-{port}.test"}) {
     CAPTURE(bad);
     CHECK(machines.set_template(std::string(bad)).has_error());
@@ -96,7 +101,10 @@ TEST_CASE("gateway: a token is taken out of the request, and nothing else is") {
 
   head.fields.add("Cookie", "a=b; __Host-cmux_token=" + token + "; c=d");
   head.fields.add("Cookie", "e=f");
+  head.fields.add("Referer", "https://a.test/x?cmux_token=" + token + "&y=1");
   CHECK(take() == token);
+  CHECK(head.fields.get("Referer") == "https://a.test/x?y=1");
+  head.fields.remove("Referer");
   CHECK(head.fields.count(http::Name::cookie) == 2);
   CHECK(head.fields.get("Cookie") == "a=b; c=d");
   head.fields.clear();

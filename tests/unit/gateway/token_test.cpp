@@ -67,6 +67,9 @@ TEST_CASE("gateway token: its time, its key's time, and a key that is not known"
   CHECK(why_not(token, keys) == "the token's key is not valid now");
   keys.keys.front().expires = kNow + 1s;
   CHECK(why_not(token, keys) == "");
+  CHECK(verify(token, keys, kNow)->expires == kNow + 1s);  // what it lets in ends with its key
+  keys.keys.front().expires = kNow + 2h;
+  CHECK(verify(token, keys, kNow)->expires == kNow + 1h);
   keys.keys.front().not_before = kNow + 1s;
   CHECK(why_not(token, keys) == "the token's key is not valid now");
 }
