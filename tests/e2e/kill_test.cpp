@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "run_user.hpp"
@@ -25,8 +26,9 @@ std::vector<pid_t> processes_of(const User& user, pid_t command) {
     const pid_t pid = std::atoi(each.path().filename().c_str());
     if (pid <= 0) continue;
     const auto text = [&](const char* name) {
-      std::ifstream file(each.path() / name, std::ios::binary);
-      return std::string(std::istreambuf_iterator<char>(file), {});
+      std::ostringstream out;  // which takes it for empty where the process ends meanwhile
+      out << std::ifstream(each.path() / name, std::ios::binary).rdbuf();
+      return out.str();
     };
     if (contains(text("environ"), "CMUXPROXY_RUNTIME_DIR=" + user.runtime) ||
         contains(text("cmdline"), fmt::format("--owner-pid{}{}{}", '\0', command, '\0')))
