@@ -55,6 +55,26 @@ Task<void> read_beside_another(Pair& pair, std::size_t& first, std::size_t& all)
   co_await scope.join();
 }
 
+Task<void> count_end(Transport& transport, std::size_t& ended) {
+  std::string text;
+  co_await read_to_end(transport, text);
+  ++ended;
+}
+
+// All their peers leave at once. Says how many of them end in one turn at the most.
+Task<void> leave(std::vector<Pair>& crowd, std::size_t& most) {
+  Scope scope;
+  std::size_t ended = 0;
+  for (Pair& pair : crowd) scope.spawn(count_end(*pair.near, ended));
+  for (Pair& pair : crowd) pair.far.reset();
+  while (ended < crowd.size()) {
+    const std::size_t before = ended;
+    co_await EndOfTurn{};
+    most = std::max(most, ended - before);
+  }
+  co_await scope.join();
+}
+
 Task<void> abort_later(Transport& transport) {
   co_await Yield{};
   transport.abort(make_error(Errc::cancelled, "given up"), false);
@@ -295,4 +315,13 @@ TEST_CASE("transport: who always has more to say lets the others have their turn
   CHECK(first > 0);
   CHECK(first < most);
   CHECK(all == most);
+}
+
+TEST_CASE("transport: a crowd that leaves at once does so over many turns") {
+  Loop loop;
+  std::vector<Pair> crowd(400);
+  std::size_t most = 0;
+  loop.run(leave(crowd, most));
+  CHECK(most > 0);
+  CHECK(most <= 64);  // of one look at the sockets: what waits in between has its turn
 }
