@@ -1,6 +1,7 @@
 // A workspace goes down and comes back, and nothing else is started again.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { openPage, view } from './lib/browser.mjs';
 import { echo } from './lib/everyday.mjs';
 import { serveEveryday } from './lib/everyday_app.mjs';
@@ -71,6 +72,20 @@ for (const h2 of [false, true]) {
       await alpha.close();
     });
 }
+
+test('a page whose workspace is away for 20 s comes back with no hand on it', { timeout: 120_000 }, async (t) => {
+  const { browser, proxy, workspace } = worlds.get(false);
+  const alpha = await view(browser, await proxy.context('alpha', '--dedicated-port'));
+  const page = await openPage(alpha, 'http://localhost:3000/');
+  await workspace.down();
+  assert.equal((await page.reload()).status(), 502);  // as dev servers' own scripts do when their socket ends
+  await setTimeout(20_000);  // is what this is about: the pauses have grown by then
+  await workspace.up();
+  const start = performance.now();
+  await page.waitForFunction(() => document.querySelector('#text')?.textContent.endsWith('later ones'));
+  t.diagnostic(`back ${((performance.now() - start) / 1000).toFixed(1)} s after the workspace`);
+  await alpha.close();
+});
 
 test('a form that could not be sent is not sent again by itself', { timeout: 60_000 }, async () => {
   const { browser, proxy, workspace } = worlds.get(false);
