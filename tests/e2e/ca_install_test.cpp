@@ -1,7 +1,7 @@
 // ca install and uninstall: with the real tools, on stores that are the test's own.
 #include <filesystem>
 
-#include "support.hpp"
+#include "schema.hpp"
 
 namespace e2e {
 namespace {
@@ -48,6 +48,7 @@ TEST_CASE("ca install: NSS and Java by their own tools; twice is no harm; uninst
   const Run first = stores.ca({"install", "--json"});
   INFO(first.out << first.err);
   REQUIRE(first.exit == 0);
+  fits("cli.schema.yaml#/ca-install", first.out);
   const auto rows = first.json().at("stores").as_array();
   REQUIRE(rows.size() == 2);
   for (const auto& row : rows) CHECK(row.at("result").as_string() == "installed");
@@ -59,9 +60,10 @@ TEST_CASE("ca install: NSS and Java by their own tools; twice is no harm; uninst
   CHECK(second.exit == 0);
   CHECK(has(second.out, "already"));
 
-  const Run out = stores.ca({"uninstall"});
+  const Run out = stores.ca({"uninstall", "--json"});
   INFO(out.out << out.err);
   CHECK(out.exit == 0);
+  fits("cli.schema.yaml#/ca-uninstall", out.out);
   CHECK(stores.in_nss() == nss_before);
   CHECK_FALSE(has(stores.in_java(), "cmuxproxy-"));
   CHECK(has(stores.in_java(), "another"));

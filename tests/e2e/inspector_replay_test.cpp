@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "inspector.hpp"
+#include "schema.hpp"
 #include "websocket.hpp"
 
 namespace e2e {
@@ -241,10 +242,7 @@ TEST_CASE("cmuxproxy inspect: the page's URL for a browser, which never sees it 
     CHECK(text_in(line, "url") == "http://localhost:3000/echo?followed");
     break;
   }
-  const Run fits =
-      run({"python3", source("tests/e2e/python/schema.py"), source("docs/cli.schema.yaml#/inspect-lines")}, {}, lines);
-  INFO(fits.out << fits.err << lines);
-  CHECK(fits.exit == 0);
+  fits("cli.schema.yaml#/inspect-lines", lines);
   CHECK(setup.proxy.process().stop() == 0);
   CHECK(follower.wait() == 0);
 }

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "support.hpp"
+#include "schema.hpp"
 
 namespace e2e {
 namespace {
@@ -103,11 +103,15 @@ TEST_CASE("service: installs this user's units, tells systemd, and takes both ba
   CHECK_FALSE(std::filesystem::exists(units));
 
   CHECK(service({"uninstall"}).exit == 0);  // nothing there: no error
-  for (int twice = 0; twice < 2; ++twice) CHECK(service({"install"}).exit == 0);
+  CHECK(service({"install"}).exit == 0);
+  const Run twice = service({"install", "--json"});
+  CHECK(twice.exit == 0);
+  fits("cli.schema.yaml#/service-install", twice.out);
   CHECK(has(read_file(units + "/cmuxproxy.service"), "ExecStart=" + binary() + " serve"));
   CHECK(has(read_file(units + "/cmuxproxy.socket"), "/cmuxproxy/default.socket"));
   CHECK(has(read_file(log), "--user enable --now cmuxproxy.socket"));
   const Run removed = service({"uninstall", "--json"});
+  fits("cli.schema.yaml#/service-uninstall", removed.out);
   CHECK(removed.json().at("removed").as_array().size() == 2);
   CHECK(has(read_file(log), "--user disable --now cmuxproxy.socket cmuxproxy.service"));
   CHECK(std::filesystem::is_empty(units));
