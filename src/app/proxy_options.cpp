@@ -1,7 +1,6 @@
 #include "app/proxy_options.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
 namespace cmux::app {
 
@@ -40,10 +39,7 @@ proxy::Options proxy_options(const Settings& settings) {
   options.pool.http1.send_timeout = settings.send_timeout;
   options.pool.dial.timeout = settings.connect_timeout;
   options.pool.dial.patience = settings.refused_timeout;
-  options.pool.tls = {settings.upstream_ca, settings.insecure_upstream, {}};
-  std::error_code unknown;
-  if (!settings.upstream_ca.empty())
-    options.pool.tls.ca_written = std::filesystem::last_write_time(settings.upstream_ca, unknown);
+  options.pool.tls = {settings.upstream_ca, settings.insecure_upstream, settings.upstream_ca_written};
   options.pool.tls_timeout = settings.tls_timeout;
   options.pool.parents = settings.parents;
   options.resolve = settings.resolve;

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -33,6 +34,7 @@ struct Settings {
   bool http2 = true;
   bool intercept = true;
   std::string upstream_ca;
+  std::filesystem::file_time_type upstream_ca_written{};  // another file of that name is another setting
   std::vector<net::Override> resolve;
   bool insecure_upstream = false;
   std::string upstream_proxy;             // as it was given; empty: none

@@ -11,6 +11,7 @@
 #include "app/parent_setting.hpp"
 #include "app/setting_values.hpp"
 #include "app/settings_file.hpp"
+#include "tls/system_roots.hpp"
 
 namespace cmux::app {
 namespace {
@@ -121,6 +122,16 @@ Result<std::string> parse_instance(const std::string& text) {
   return text;
 }
 
+Result<void> read_upstream_ca(Settings& settings, const std::vector<std::string>& values) {
+  auto path = parse_readable_file(values.front());
+  if (!path) return path.error();
+  std::error_code unknown;
+  settings.upstream_ca_written = std::filesystem::last_write_time(*path, unknown);
+  if (!tls::holds_certificates(*path)) return expected("a file of certificates (PEM)", values.front());
+  settings.upstream_ca = std::move(*path);
+  return {};
+}
+
 std::vector<Row> make_rows() {
   using S = Settings;
   const auto print_ca = [](const S& s) { return s.upstream_ca.empty() ? std::string() : toml_string(s.upstream_ca); };
@@ -151,9 +162,10 @@ std::vector<Row> make_rows() {
   rows.push_back(switch_row<&S::intercept>({"intercept", "", "answer TLS inside loopback tunnels", false, true}));
   rows.push_back({{"upstream-ca", "FILE", "CA certificates (PEM) to trust upstream besides the system's"},
                   Shape::file,
-                  one<&S::upstream_ca>(parse_readable_file),
+                  read_upstream_ca,
                   print_ca,
-                  "ca.pem"});
+                  "ca.pem",
+                  [](const S& one, const S& other) { return one.upstream_ca_written == other.upstream_ca_written; }});
   rows.push_back({{"resolve", "PATTERN=ADDR[:PORT]", "where hosts that match are; first match wins", true},
                   Shape::list,
                   many<&S::resolve>(net::parse_override),

@@ -23,6 +23,14 @@ std::string system_roots() {
   return {};
 }
 
+bool holds_certificates(const std::string& file) {
+  X509_STORE* const store = X509_STORE_new();
+  const bool read = X509_STORE_load_file(store, file.c_str()) == 1;
+  X509_STORE_free(store);
+  ERR_clear_error();
+  return read;
+}
+
 void trust_system(SSL_CTX* context) {
   SSL_CTX_set_default_verify_paths(context);
   const bool known = is_there(X509_get_default_cert_file_env(), X509_get_default_cert_file()) ||

@@ -64,8 +64,22 @@ TEST_CASE("reload: what needs no new listener holds from then on, for requests o
   CHECK(first.requests() == before);
   CHECK(second.requests() == 1);
 
-  stage.write(fmt::format("resolve = [\"*.cmux.test=127.0.0.1:{}\"]\n", second.https_port()), {"upstream-ca"});
+  // Another file of that name.
+  const std::string own =
+      fmt::format("resolve = [\"*.cmux.test=127.0.0.1:{}\"]\nupstream-ca = \"own.crt\"\n", second.https_port());
+  stage.write(own, {"nothing has changed"});
+  write_file(stage.folder / "own.crt", "no certificate");
+  stage.write(own, {"settings not changed", "upstream-ca: expected a file of certificates (PEM)"});
+  CHECK(client.ask(request).status == 200);
+  std::filesystem::copy_file(pki() + "/selfsigned.crt", stage.folder / "own.crt",
+                             std::filesystem::copy_options::overwrite_existing);
+  stage.write(own, {"changed are upstream-ca\n"});
   CHECK(client.ask(request).status == 502);  // which nobody vouches for now
+  stage.write(resolve(second), {"changed are upstream-ca\n"});
+  CHECK(client.ask(request).status == 200);
+
+  stage.write(fmt::format("resolve = [\"*.cmux.test=127.0.0.1:{}\"]\n", second.https_port()), {"upstream-ca"});
+  CHECK(client.ask(request).status == 502);
 
   stage.write(resolve(second) + "max-url = \"1k\"\nnever-route = [\"localhost\"]\n", {"never-route", "max-url"});
   CHECK(stage.status(context, "http://localhost:3000/" + std::string(2'000, 'x')) == 414);  // a new connection

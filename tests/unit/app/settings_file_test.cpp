@@ -60,7 +60,7 @@ TEST_CASE("settings: an empty file is fine; one that is missing or a folder is n
 
 TEST_CASE("settings: a file names other files from where it lies") {
   const World world;
-  const std::string ca = world.write("deep/ca.pem", "x");
+  const std::string ca = world.write("deep/ca.pem", kCertificate);
   const auto settings = world.load({}, world.write("deep/config.toml", "upstream-ca = \"ca.pem\"\n"));
   REQUIRE(settings.has_value());
   CHECK(settings->upstream_ca == ca);
@@ -74,7 +74,7 @@ TEST_CASE("settings: what to_toml prints is read back as the same") {
                                     {"threads", {"3"}},
                                     {"http2", {"false"}},
                                     {"via", {"true"}},
-                                    {"upstream-ca", {world.write("ca.pem", "x")}},
+                                    {"upstream-ca", {world.write("ca.pem", kCertificate)}},
                                     {"resolve", {"*.a.test=[::1]:1", "b?.test=::1", "*=127.0.0.1", "c=127.0.0.1:2"}},
                                     {"domains", {"a.example", "b.example"}},
                                     {"log-level", {"error"}},

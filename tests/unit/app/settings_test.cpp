@@ -164,6 +164,8 @@ TEST_CASE("settings: bad values name where they stand and what is allowed") {
       {"instance", std::string(65, 'a'), "64"},
       {"upstream-ca", world.path("missing.pem"), "a file that can be read"},
       {"upstream-ca", world.path(""), "a file that can be read"},
+      {"upstream-ca", world.write("garbage.pem", "garbage"), "a file of certificates (PEM)"},
+      {"upstream-ca", world.write("empty.pem", ""), "a file of certificates (PEM)"},
       {"resolve", "a.test", "PATTERN=ADDR[:PORT]"},
       {"resolve", "a.test=elsewhere.test", "PATTERN=ADDR[:PORT]"},
       {"domains", "-a.example", "a DNS name"},
@@ -196,7 +198,7 @@ TEST_CASE("settings: bad values name where they stand and what is allowed") {
 
 TEST_CASE("settings: good values") {
   World world;
-  const std::string ca = world.write("ca.pem", "x");
+  const std::string ca = world.write("ca.pem", kCertificate);
   const auto settings = world.load({{"listen", {"[::1]:0"}},
                                     {"admin", {"unix:/tmp/x.sock"}},
                                     {"threads", {"64"}},

@@ -15,6 +15,19 @@
 
 namespace cmux::app {
 
+// A certificate, whatever it is worth.
+inline constexpr std::string_view kCertificate = R"(-----BEGIN CERTIFICATE-----
+MIIBcDCCARWgAwIBAgIUN2RBsc31c16N9DIQ9MEiQxNIYTEwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBeDAgFw0yNjExMzAyMDE3MjhaGA8yMTI2MTEwNjIwMTcyOFow
+DDEKMAgGA1UEAwwBeDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABJFTqzcw4/AH
+tdkx+x3Za2VlIbOFSJHA3Pfng7LtXbxbGyli8P1rpvz03h3gVmCvXVc4y8eBcXwZ
+kqXF2+chDpyjUzBRMB0GA1UdDgQWBBTLKHOVp8NSG5XXQC97B8L3H7rjKDAfBgNV
+HSMEGDAWgBTLKHOVp8NSG5XXQC97B8L3H7rjKDAPBgNVHRMBAf8EBTADAQH/MAoG
+CCqGSM49BAMCA0kAMEYCIQDZ5LdS+Ci92X5WrZ+u1Q0Xa9tg2vhmdxXsihWLVznH
+TAIhAMaxti3d3Ar4ByMbyJqlD152a7u51o3n8GkuTCcMfCeN
+-----END CERTIFICATE-----
+)";
+
 // A folder of its own for files, and variables of its own in place of the environment.
 class World {
  public:
@@ -28,7 +41,7 @@ class World {
   World& operator=(const World&) = delete;
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
-  std::string write(const std::string& name, const std::string& text) const {
+  std::string write(const std::string& name, std::string_view text) const {
     std::filesystem::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name) << text;
     return path(name);
