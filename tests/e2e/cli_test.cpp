@@ -103,6 +103,13 @@ TEST_CASE("cli: usage errors are exit 2, and say what is wrong and what is allow
            Row{{"probe", "http://localhost:3000/", "--count", "0"}, "--count", "1"},
            Row{{"serve", "--thread", "2"}, "--thread", "--threads"},
            Row{{"serve", "--log-level", "loud"}, "loud", "debug"},
+           Row{{"ctx", "create", "--morph-id", "a", "--morph-id", "b"}, "--morph-id: given 2 times", "one value"},
+           Row{{"serve", "--check", "--threads", "1", "--threads", "1", "--threads", "1"},
+               "--threads: given 3 times",
+               "one value"},
+           Row{{"serve", "--check", "--threads"}, "--threads: its value is missing", "N|auto"},
+           Row{{"serve", "--check", "--access-log=false"}, "--access-log: takes no value", "--access-log"},
+           Row{{"status", "--json=maybe"}, "--json: takes no value", "--json"},
            Row{{"nonsense"}, "nonsense", "serve"},
            Row{{"sreve"}, "sreve", "did you mean serve?"},
            Row{{"ctx", "craete"}, "craete", "did you mean create?"},
@@ -304,7 +311,7 @@ TEST_CASE("cli: what has no route says so, and what may surprise is said at crea
 TEST_CASE("cli: a token may come from a variable") {
   Proxy proxy;
   Strings environment = proxy.environment();
-  environment.push_back("MY_TOKEN=t0k-value");
+  environment.emplace_back("MY_TOKEN=t0k-value");
   const Run made = run({binary(), "ctx", "create", "--preset", "codespaces", "--morph-id", "my-space", "--token", "env:MY_TOKEN",
                         "--json", "--instance", proxy.instance},
                        environment);

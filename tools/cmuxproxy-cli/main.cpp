@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "app/setting_values.hpp"
@@ -32,6 +33,20 @@ std::string meant_by(std::string_view given, const std::vector<std::string>& fla
   return commands.empty() ? std::string() : app::closest(given, commands);
 }
 
+// What CLI11 says, but where it counts arguments.
+std::string in_words(const CLI::App& command, const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (!dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return text;
+  std::string name = text.substr(0, text.find_first_of(": "));
+  if (!name.starts_with('-')) name.insert(0, name.size() == 1 ? "-" : "--");
+  const CLI::Option* const option = command.get_option_no_throw(name);
+  if (!option) return text;
+  const std::string flag = option->get_name();
+  if (option->get_expected_max() == 0) return fmt::format("{}: takes no value", flag);
+  if (option->count() > 1) return fmt::format("{}: given {} times, and can have one value", flag, option->count());
+  return fmt::format("{}: its value is missing ({})", flag, option->get_type_name());
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = last_command(app);
   const std::string name = full_name(command);
@@ -40,7 +55,7 @@ int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   if (wants_command && !rest.empty() && !rest.front().starts_with('-'))
     print_note(fmt::format("{}: there is no command '{}'", name, rest.front()));
   else if (wants_command && rest.empty()) print_note(fmt::format("{}: a command is missing", name));
-  else print_note(fmt::format("{}: {}", name, error.what()));
+  else print_note(fmt::format("{}: {}", name, in_words(command, error)));
   std::vector<std::string> flags, commands;
   for (const CLI::Option* option : command.get_options())
     if (!option->get_lnames().empty()) flags.push_back("--" + option->get_lnames().front());
@@ -66,9 +81,10 @@ std::string without_value(int argc, char** argv) {
 }
 
 int run(int argc, char** argv) {
-  std::vector<std::string> command = take_command(argc, argv);
+  const std::vector<std::string> command = take_command(argc, argv);
   CLI::App app("http://localhost:3000 shows port 3000 of a remote workspace: a local forward proxy", "cmuxproxy");
   app.require_subcommand(1);
+  app.option_defaults()->disable_flag_override();  // --flag=false would be --flag
   app.footer(
       "Examples:\n"
       "  cmuxproxy run --from-url https://cmux-abc123-base-3000.cmux.app/ -- curl http://localhost:3000/\n"
@@ -79,25 +95,34 @@ int run(int argc, char** argv) {
       "\nExit codes: 0 ok, 1 failed, 2 usage, 3 no instance reachable, 4 no such context, 5 probe failed\n"
       "Every command has --help.");
   Action chosen;
-  add_run(app, chosen, command);
-  add_browser(app, chosen, std::move(command));
-  add_serve(app, chosen);
-  add_context(app, chosen);
-  add_probe(app, chosen);
-  add_status(app, chosen);
-  add_stop(app, chosen);
-  add_watch(app, chosen);
-  add_inspect(app, chosen);
-  add_logs(app, chosen);
-  add_ca(app, chosen);
-  add_gateway(app, chosen);
-  add_service(app, chosen);
-  add_completion(app, chosen);
-  add_version(app, chosen);
-  add_package_files(app, chosen);
+  const std::pair<std::string_view, std::function<void()>> commands[] = {
+      {"run", [&] { add_run(app, chosen, command); }},
+      {"browser", [&] { add_browser(app, chosen, command); }},
+      {"serve", [&] { add_serve(app, chosen); }},
+      {"ctx", [&] { add_context(app, chosen); }},
+      {"probe", [&] { add_probe(app, chosen); }},
+      {"status", [&] { add_status(app, chosen); }},
+      {"stop", [&] { add_stop(app, chosen); }},
+      {"watch", [&] { add_watch(app, chosen); }},
+      {"inspect", [&] { add_inspect(app, chosen); }},
+      {"logs", [&] { add_logs(app, chosen); }},
+      {"ca", [&] { add_ca(app, chosen); }},
+      {"gateway", [&] { add_gateway(app, chosen); }},
+      {"service", [&] { add_service(app, chosen); }},
+      {"completion", [&] { add_completion(app, chosen); }},
+      {"version", [&] { add_version(app, chosen); }},
+      {"__package-files", [&] { add_package_files(app, chosen); }},
+  };
+  // Flags of all commands take longer to set up than a small command to run: the one that is asked for is enough, but for those
+  // that write about all.
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  const bool one =
+      !first.starts_with("__") && std::ranges::any_of(commands, [&](const auto& each) { return each.first == first; });
+  for (const auto& [name, add] : commands)
+    if (!one || name == first) add();
   app.add_flag_callback(
       "--version", [] { throw CLI::CallForVersion("cmuxproxy " CMUXPROXY_VERSION, 0); }, "print the version");
-  if (argc > 1 && argv[1] == kCompleteWord) {
+  if (first == kCompleteWord) {
     for (const std::string& line : candidates(app, {argv + 2, argv + argc})) print(line + "\n");
     return kOk;
   }
