@@ -44,8 +44,8 @@ class Fleet:
               bind 127.0.0.1:{self.balancer}
               default_backend gateways
             backend gateways
-              option httpchk GET /health
-              http-check send hdr Host gw.test
+              option httpchk
+              http-check send meth GET uri /health ver HTTP/1.1 hdr Host gw.test
               default-server check inter 200ms fall 2 rise 1
               server one 127.0.0.1:{self.one}
               server two 127.0.0.1:{self.two}""")

@@ -318,7 +318,7 @@ TEST_CASE("gateway revoke: a file of revoked tokens is a table's store") {
   CHECK(fleet.status(names, good.field()) == 200);
   const Run piped = run({binary(), "gateway", "revoke", "--token", "-", "--file", file, "--json"}, {}, good.text + "\n");
   CHECK(piped.exit == 0);
-  CHECK(piped.json().as_object().at("revoked").as_array().at(0).as_object().at("id") == good.id);
+  CHECK(piped.json().as_object().at("revoked").as_array().at(0).as_object().at("id").as_string() == good.id);
   CHECK(fleet.becomes(401, names, good.field()));
   write_file(file, "a b c\n");
   CHECK(names.logs("line 1: expected nothing behind the id"));
