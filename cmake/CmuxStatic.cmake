@@ -16,6 +16,8 @@ function(cmux_link_statically)
   find_library(CMUX_BROTLI_ARCHIVE libbrotlidec.a REQUIRED)
   find_library(CMUX_BROTLI_COMMON_ARCHIVE libbrotlicommon.a REQUIRED)
   set_target_properties(PkgConfig::brotli PROPERTIES INTERFACE_LINK_LIBRARIES "${CMUX_BROTLI_ARCHIVE};${CMUX_BROTLI_COMMON_ARCHIVE}")
+  find_library(CMUX_HIREDIS_ARCHIVE libhiredis.a REQUIRED)
+  set_target_properties(PkgConfig::hiredis PROPERTIES INTERFACE_LINK_LIBRARIES ${CMUX_HIREDIS_ARCHIVE})
   find_library(CMUX_ZLIB_ARCHIVE libz.a REQUIRED)
   set_target_properties(ZLIB::ZLIB PROPERTIES IMPORTED_LOCATION ${CMUX_ZLIB_ARCHIVE} IMPORTED_LOCATION_RELEASE ${CMUX_ZLIB_ARCHIVE})
 

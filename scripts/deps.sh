@@ -25,8 +25,8 @@ case ${1:-} in
     ;;
   *) echo "usage: scripts/deps.sh [--tests|--frameworks]" >&2; exit 2 ;;
 esac
-libraries=(libboost1.81-dev libnghttp2-dev libssl-dev zlib1g-dev libbrotli-dev libcli11-dev libtomlplusplus-dev catch2
-           libcpp-httplib-dev libspdlog-dev libfmt-dev ca-certificates)
+libraries=(libboost1.81-dev libnghttp2-dev libssl-dev zlib1g-dev libbrotli-dev libhiredis-dev libcli11-dev libtomlplusplus-dev
+           catch2 libcpp-httplib-dev libspdlog-dev libfmt-dev ca-certificates)
 
 missing=()
 for program in "${programs[@]}"; do

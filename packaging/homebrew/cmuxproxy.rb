@@ -14,6 +14,7 @@ class Cmuxproxy < Formula
   depends_on "tomlplusplus" => :build
   depends_on "brotli"
   depends_on "fmt"
+  depends_on "hiredis"
   depends_on "libnghttp2"
   depends_on "openssl@3"
   depends_on "spdlog"

@@ -5,6 +5,7 @@
 #include "app/gateway.hpp"
 #include "app/gateway_parts.hpp"
 #include "base/log.hpp"
+#include "gateway/follower.hpp"
 #include "gateway/names_planner.hpp"
 #include "gateway/waker.hpp"
 #include "proxy/worker.hpp"
@@ -40,12 +41,14 @@ class NamesService final : public Service {
       if (!network) return named("--trusted-proxy", network.error());
       rules_.trusted.push_back(*network);
     }
-    if (flags_.machine_template.empty() && flags_.machines.empty())
-      return make_error(Errc::config, "--machine-template or --machines is needed: where are the machines?");
+    if (flags_.machine_template.empty() && flags_.machines.empty() && flags_.store.url.empty())
+      return make_error(Errc::config, "--machine-template, --machines or --store is needed: where are the machines?");
+    if (flags_.keys.empty() && !flags_.revoked.empty()) return make_error(Errc::config, "--revoked is for --keys");
     if (flags_.tls_cert.empty() != flags_.tls_key.empty())
       return make_error(Errc::config, "--tls-cert and --tls-key go together");
     rules_.tls = !flags_.tls_cert.empty();
     if (auto wake = read_wake(); !wake) return wake;
+    if (auto store = read_store(); !store) return store;
     for (const Part part : kParts)
       if (auto done = (this->*part)(); !done) return done;
     return {};
@@ -54,7 +57,8 @@ class NamesService final : public Service {
   std::string_view name() const override { return "gateway names"; }
   const std::vector<net::Endpoint>& listen() const override { return listen_; }
   std::vector<std::string> files() const override {
-    std::vector<std::string> all{flags_.machines, flags_.machine_token, flags_.keys, flags_.tls_cert, flags_.tls_key};
+    std::vector<std::string> all{flags_.machines, flags_.machine_token, flags_.keys,          flags_.tls_cert,
+                                 flags_.tls_key,  flags_.revoked,       flags_.store.password};
     std::erase(all, std::string());
     return all;
   }
@@ -67,7 +71,7 @@ class NamesService final : public Service {
     pool_ = options.pool, resolve_ = options.resolve;
     if (waker_) waker_->apply(pool_, resolve_);
   }
-  void started(Post post) override {
+  void started(Post post, const net::Endpoint&) override {
     post_ = std::move(post);
     const auto told = [this](const std::string& machine, const std::string& failed) {
       post_([machine, failed](proxy::Worker& worker) {
@@ -75,10 +79,28 @@ class NamesService final : public Service {
       });
     };
     if (wake_.any()) waker_ = std::make_unique<gateway::Waker>(wake_, pool_, resolve_, told);
+    if (flags_.store.url.empty()) return;
+    warn_of_arguments(flags_.store);
+    const auto changed = [this](const gateway::Follower::Snapshot& fleet) {
+      fleet_ = fleet;
+      rules_.blind = false;
+      publish();
+    };
+    follower_ = std::make_unique<gateway::Follower>(store_, store_options(flags_.store), changed);
+    follower_->start();
   }
   Task<void> close() override {
+    if (follower_) co_await follower_->close();
     if (waker_) co_await waker_->close();
     waker_.reset();
+  }
+
+  std::optional<StoreFacts> store() const override {
+    if (!follower_) return std::nullopt;
+    StoreFacts out = store_facts(follower_->link());
+    const auto& facts = follower_->facts();
+    out.fleet = {facts.machines, facts.revoked, facts.refused, facts.read};
+    return out;
   }
 
   void reread() override {
@@ -88,19 +110,39 @@ class NamesService final : public Service {
         good = false;
         log::error("not changed, the old goes on: {}", done.error().detail);
       }
-    post_([rules = snapshot(), identity = identity_](proxy::Worker& worker) {
-      static_cast<gateway::NamesPlanner&>(worker.planner()).replace(rules);
-      if (identity && worker.server_tls()) worker.server_tls()->replace(identity);
-    });
-    if (good) log::info("files read again: {} machines in the table", rules_.machines->size());
+    if (auto store = read_store(); !store) {
+      good = false;
+      log::error("not changed, the old goes on: {}", store.error().detail);
+    } else if (follower_) {
+      follower_->link().set_url(store_);
+    }
+    publish();
+    if (identity_)
+      post_([identity = identity_](proxy::Worker& worker) {
+        if (worker.server_tls()) worker.server_tls()->replace(identity);
+      });
+    if (good) log::info("files read again: {} machines in the table", machines_->size());
   }
 
  private:
   // What is read from files. Each changes its part of the rules whole, or not at all.
   using Part = Result<void> (NamesService::*)();
-  static const Part kParts[4];
+  static const Part kParts[5];
 
-  gateway::NamesRulesPtr snapshot() const { return std::make_shared<const gateway::NamesRules>(rules_); }
+  // Of the files and of the fleet.
+  gateway::NamesRulesPtr snapshot() {
+    auto machines = std::make_shared<gateway::Machines>(*machines_);
+    machines->set_registered(fleet_.machines);
+    rules_.machines = std::move(machines);
+    if (revoked_ != joined_.first || fleet_.revoked != joined_.second) {
+      joined_ = {revoked_, fleet_.revoked};
+      rules_.revoked = gateway::joined(revoked_, fleet_.revoked);
+    }
+    return std::make_shared<const gateway::NamesRules>(rules_);
+  }
+  void publish() {
+    post_([rules = snapshot()](proxy::Worker& worker) { static_cast<gateway::NamesPlanner&>(worker.planner()).replace(rules); });
+  }
 
   Result<void> read_machines() {
     auto made = std::make_shared<gateway::Machines>();
@@ -113,7 +155,31 @@ class NamesService final : public Service {
       if (!text) return text.error();
       if (auto done = made->read_table(*text); !done) return named(fmt::format("--machines: {}", flags_.machines), done.error());
     }
-    rules_.machines = std::move(made);
+    machines_ = std::move(made);
+    return {};
+  }
+
+  Result<void> read_revoked() {
+    if (flags_.revoked.empty()) return {};
+    auto text = read_file("--revoked", flags_.revoked, kMostTable);
+    if (!text) return text.error();
+    auto revoked = gateway::parse_revoked(*text);
+    if (!revoked) return named(fmt::format("--revoked: {}", flags_.revoked), revoked.error());
+    revoked_ = std::move(*revoked);
+    return {};
+  }
+
+  // A store that has a place once keeps it; its password may change.
+  Result<void> read_store() {
+    if (flags_.store.url.empty()) {
+      if (!flags_.store.password.empty() || !flags_.store.ca.empty())
+        return make_error(Errc::config, "--store-password and --store-ca are for --store");
+      return {};
+    }
+    auto store = store_url(flags_.store);
+    if (!store) return store.error();
+    store_ = std::move(*store);
+    if (!follower_) rules_.blind = true;
     return {};
   }
 
@@ -170,6 +236,12 @@ class NamesService final : public Service {
   const NamesFlags flags_;
   std::vector<net::Endpoint> listen_;
   gateway::NamesRules rules_;
+  std::shared_ptr<const gateway::Machines> machines_;  // by the files
+  gateway::RevokedPtr revoked_;                        // ... too
+  redis::Url store_;
+  std::unique_ptr<gateway::Follower> follower_;
+  gateway::Follower::Snapshot fleet_;
+  std::pair<gateway::RevokedPtr, gateway::RevokedPtr> joined_;  // what rules_.revoked was made of
   tls::IdentityPtr identity_;
   gateway::WakeRules wake_;
   upstream::PoolOptions pool_;  // the waker's, too
@@ -178,8 +250,9 @@ class NamesService final : public Service {
   Post post_;
 };
 
-const NamesService::Part NamesService::kParts[4] = {&NamesService::read_machines, &NamesService::read_machine_token,
-                                                    &NamesService::read_keys, &NamesService::read_identity};
+const NamesService::Part NamesService::kParts[5] = {&NamesService::read_machines, &NamesService::read_machine_token,
+                                                    &NamesService::read_keys, &NamesService::read_revoked,
+                                                    &NamesService::read_identity};
 
 }  // namespace
 

@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+
+#include "base/log.hpp"
 
 namespace cmux::app {
 
@@ -49,6 +52,48 @@ Result<std::shared_ptr<const std::string>> read_secret(std::string_view flag, co
                                   "`openssl rand -hex 32` makes",
                                   flag, path, kLeast, kMost));
   return std::make_shared<const std::string>(std::move(*text));
+}
+
+Result<redis::Url> store_url(const StoreFlags& flags) {
+  constexpr std::string_view kVariable = "env:";
+  const auto refused = [](std::string_view flag, std::string_view why) {
+    return make_error(Errc::config, fmt::format("{}: {}", flag, why));
+  };
+  std::string text = flags.url;
+  if (text.starts_with(kVariable)) {
+    const char* const value = std::getenv(text.c_str() + kVariable.size());
+    if (!value || !*value) return refused("--store", fmt::format("there is no variable {}", text.substr(kVariable.size())));
+    text = value;
+  }
+  auto url = redis::parse_url(text);
+  if (!url) return refused("--store", url.error().detail);
+  if (flags.password.empty()) return url;
+  if (!url->password.empty()) return refused("--store-password", "there is one in --store already");
+  constexpr std::size_t kMost = 4096;
+  auto password = read_file("--store-password", flags.password, kMost);
+  if (!password) return password.error();
+  while (password->ends_with('\n') || password->ends_with('\r')) password->pop_back();
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20; };
+  if (password->empty() || std::any_of(password->begin(), password->end(), control))
+    return refused("--store-password", fmt::format("{}: expected one line", flags.password));
+  url->password = std::move(*password);
+  return url;
+}
+
+upstream::DiallerOptions store_options(const StoreFlags& flags) {
+  upstream::DiallerOptions options;
+  options.tls.ca_file = flags.ca;
+  return options;
+}
+
+void warn_of_arguments(const StoreFlags& flags) {
+  const auto url = redis::parse_url(flags.url);
+  if (url && !url->password.empty())
+    log::warn("a password in --store can be seen by every user of this machine: --store-password FILE, or --store env:VAR");
+}
+
+StoreFacts store_facts(const redis::Link& link) {
+  return {link.url().text(), link.is_up(), link.is_up() ? std::string() : link.problem(), link.failures(), {}};
 }
 
 }  // namespace cmux::app

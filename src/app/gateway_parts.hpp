@@ -1,9 +1,13 @@
-// What the gateways' services share. For the files of app/gateway_*.cpp.
+// What the gateways' services and app/fleet.cpp share. For these files alone.
 #pragma once
 
+#include <memory>
+
+#include "app/gateway.hpp"
 #include "app/setting_values.hpp"
 #include "base/error.hpp"
 #include "net/address.hpp"
+#include "redis/link.hpp"
 
 namespace cmux::app {
 
@@ -16,5 +20,12 @@ Result<std::shared_ptr<const std::string>> read_secret(std::string_view flag, co
 
 // The whole of a file, `most` bytes at the most.
 Result<std::string> read_file(std::string_view flag, const std::string& path, std::size_t most);
+
+// Where the fleet's store is, with its password. Reads the file and the variable; errors name the flag, and quote no secret.
+Result<redis::Url> store_url(const StoreFlags& flags);
+upstream::DiallerOptions store_options(const StoreFlags& flags);
+// A password in the arguments is there for every user of the machine to read: says so in the log.
+void warn_of_arguments(const StoreFlags& flags);
+StoreFacts store_facts(const redis::Link& link);
 
 }  // namespace cmux::app

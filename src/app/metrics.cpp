@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "base/log.hpp"
+#include "base/time_text.hpp"
 
 namespace cmux::app {
 namespace {
@@ -119,7 +120,39 @@ void add_facts(Page& page, const Facts& facts) {
   page.sample(static_cast<double>(std::clock()) / CLOCKS_PER_SEC);
 }
 
+// Without samples where there is no store.
+void add_store(Page& page, const std::optional<StoreFacts>& store) {
+  const auto* const fleet = store && store->fleet ? &*store->fleet : nullptr;
+  page.begin("cmuxproxy_store_up", "gauge", "1 while the fleet's store answers; no sample without one");
+  if (store) page.sample(store->up ? 1 : 0);
+  page.begin("cmuxproxy_store_failures_total", "counter", "Connections to the fleet's store that ended or could not be made");
+  if (store) page.sample(store->failures);
+  page.begin("cmuxproxy_store_read_timestamp_seconds", "gauge", "When all of the fleet's store was read last");
+  if (fleet && fleet->read) page.sample(fmt::format("{:.3f}", unix_seconds(*fleet->read)));
+  page.begin("cmuxproxy_store_machines", "gauge", "Machines that have registered themselves");
+  if (fleet) page.sample(fleet->machines);
+  page.begin("cmuxproxy_store_machines_refused", "gauge", "Machines in the store that are nonsense, or too many");
+  if (fleet) page.sample(fleet->refused);
+  page.begin("cmuxproxy_store_tokens_revoked", "gauge", "Revoked tokens that have not expired yet");
+  if (fleet) page.sample(fleet->revoked);
+}
+
 }  // namespace
+
+boost::json::value store_json(const std::optional<StoreFacts>& store) {
+  if (!store) return nullptr;
+  boost::json::object out{{"url", store->url},
+                          {"up", store->up},
+                          {"problem", store->problem.empty() ? boost::json::value() : boost::json::value(store->problem)},
+                          {"failures", store->failures}};
+  if (const auto& fleet = store->fleet) {
+    out["readAt"] = fleet->read ? boost::json::value(rfc3339(*fleet->read)) : boost::json::value();
+    out["machines"] = fleet->machines;
+    out["refused"] = fleet->refused;
+    out["revoked"] = fleet->revoked;
+  }
+  return out;
+}
 
 void add(Counters& sum, const Counters& part) {
   for (const Metric& metric : kMetrics) sum.*metric.value += part.*metric.value;
@@ -157,6 +190,7 @@ std::string metrics_text(const Counters& counters, const Facts& facts) {
     page.histogram(fmt::format("cmuxproxy_{}", timing.name), timing.help, counters.*timing.times);
   add_traffic(page, counters);
   add_facts(page, facts);
+  add_store(page, facts.store);
   return page.take();
 }
 

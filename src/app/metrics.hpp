@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "app/store_facts.hpp"
 #include "proxy/worker.hpp"
 
 namespace cmux::app {
@@ -21,7 +22,9 @@ struct Facts {  // of the instance
   std::chrono::system_clock::time_point started;
   std::optional<std::time_t> ca_ends;
   bool draining = false;
+  std::optional<StoreFacts> store = {};
 };
+boost::json::value store_json(const std::optional<StoreFacts>& store);  // for status; null: there is none
 std::string metrics_text(const proxy::Counters& counters, const Facts& facts);
 
 }  // namespace cmux::app

@@ -121,6 +121,7 @@ class Server final : public admin::Instance {
     out["contexts"] = contexts_.size();
     add_status(out, sum);
     out["upstreamProxy"] = parents_json(settings_.parents);
+    if (service_) out["store"] = store_json(service_->store());
     out["draining"] = stopping_;
     co_return out;
   }
@@ -128,6 +129,7 @@ class Server final : public admin::Instance {
   Task<std::string> metrics() override {
     const proxy::Counters sum = co_await workers_.counters();
     Facts facts{contexts_.size(), contexts_created_, started_at_, {}, stopping_};
+    if (service_) facts.store = service_->store();
     if (authority_) facts.ca_ends = tls::end_of(authority_->certificate());
     co_return metrics_text(sum, facts);
   }
@@ -146,6 +148,7 @@ class Server final : public admin::Instance {
     const bool begun = std::exchange(stopping_, true);
     if (begun && !limit) return;
     log::info("stopping: {} s at the most for what is under way", most.count() / 1000.0);
+    if (!begun && service_) service_->stopping();
     if (!begun) scope_.spawn(drain());
     late_.after(std::max(most, milliseconds(1)));
   }
@@ -263,7 +266,7 @@ class Server final : public admin::Instance {
   }
 
   void start_service() {
-    service_->started([this](const std::function<void(proxy::Worker&)>& work) { workers_.tell(work); });
+    service_->started([this](const std::function<void(proxy::Worker&)>& work) { workers_.tell(work); }, listeners_.first());
     for (std::string& file : service_->files())
       service_watches_.push_back(std::make_unique<FileWatch>(std::move(file), [this] { service_->reread(); }));
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/settings.hpp"
+#include "app/store_facts.hpp"
 #include "base/task.hpp"
 
 namespace cmux::proxy {
@@ -32,12 +33,17 @@ class Service {
   virtual void prepare(proxy::Options& options) = 0;
   // The workers run from now on, and before they accept anything. Post: has the work done on each one's thread.
   using Post = std::function<void(std::function<void(proxy::Worker&)>)>;
-  virtual void started(Post post) = 0;
+  // `at`: what is listened on first, with the port that it has become.
+  virtual void started(Post post, const net::Endpoint& at) = 0;
+  // A stop has begun: nothing new is taken, what is under way ends.
+  virtual void stopping() {}
   // The workers have ended: ends what it has under way on the main thread.
   virtual Task<void> close() { co_return; }
   // Called when one of the files has changed, and on SIGHUP: reads them all. What is bad is logged, and the old goes on.
   virtual std::vector<std::string> files() const = 0;
   virtual void reread() = 0;
+  // Of the store of its fleet; nothing: it has none.
+  virtual std::optional<StoreFacts> store() const { return std::nullopt; }
 };
 
 // Runs until a signal or a shutdown request has been carried out; returns the exit code. Start-up errors are logged and give 1.

@@ -32,14 +32,6 @@ std::optional<std::uint16_t> port_of(std::string_view text) {
   return text.starts_with('0') ? std::nullopt : net::parse_port(text);
 }
 
-// Goes into a machine's URL: a part of a DNS label, whatever stands beside it.
-bool is_id(std::string_view text) {
-  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-  for (const char c : text)
-    if (!plain(c)) return false;
-  return !text.empty() && text.front() != '-' && text.back() != '-';
-}
-
 Result<Label> checked(Label::Kind kind, std::string_view machine, std::string_view workspace, std::string_view port) {
   const auto number = port_of(port);
   if (!number) return refused(fmt::format("the host's name has no port from 1 to 65535 where one must stand: {}", kForms));
@@ -51,6 +43,15 @@ Result<Label> checked(Label::Kind kind, std::string_view machine, std::string_vi
 }
 
 }  // namespace
+
+// Goes into a machine's URL: a part of a DNS label, whatever stands beside it.
+bool is_id(std::string_view text) {
+  constexpr std::size_t kLabel = 63;
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  for (const char c : text)
+    if (!plain(c)) return false;
+  return !text.empty() && text.size() <= kLabel && text.front() != '-' && text.back() != '-';
+}
 
 std::string Label::before_port() const {
   switch (kind) {

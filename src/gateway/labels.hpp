@@ -31,6 +31,9 @@ struct Label {
 // `text` is in lower case. Errors are Errc::malformed with status 400, and say what is missing.
 Result<Label> parse_label(std::string_view text);
 
+// Lower-case letters, digits and dashes, as they may stand in a name: a machine's id, or a workspace's.
+bool is_id(std::string_view text);
+
 // "127.18.x.y", where the processes of that workspace listen: the digits at the end of the name's last path component, or where
 // there are none a hash (32-bit FNV-1a, of which the low 16 bits) of it in lower case. Nothing for an empty name, and for a
 // number of more than 32 bits.

@@ -67,7 +67,7 @@ Result<void> Machines::read_table(std::string_view text) {
     return refused(fmt::format("line {}: not TOML: {}", error.source().begin.line, error.description()));
   }
   const toml::table* const inner = parsed["machines"].as_table();
-  std::map<std::string, Machine> table;
+  MachineTable table;
   // As when a file is read while it is being written.
   if (parsed.empty()) return refused("is empty: without machines, write [machines] alone");
   if (inner && parsed.size() > 1) return refused("has [machines], and machines outside of it: write all of them there");
@@ -83,12 +83,15 @@ Result<void> Machines::read_table(std::string_view text) {
     if (!table.emplace(id, std::move(*machine)).second) return wrong("is there twice");
     if (table.size() > kMostMachines) return wrong(fmt::format("there are more than {}", kMostMachines));
   }
-  table_ = std::move(table);
+  table_ = std::make_shared<const MachineTable>(std::move(table));
   return {};
 }
 
 std::optional<Machine> Machines::find(const std::string& id) const {
-  if (const auto found = table_.find(id); found != table_.end()) return found->second;
+  for (const auto* const table : {table_.get(), registered_.get()}) {
+    if (!table) continue;
+    if (const auto found = table->find(id); found != table->end()) return found->second;
+  }
   if (template_.empty()) return std::nullopt;
   auto machine = parse_machine(filled(template_, id));
   return machine ? std::optional(std::move(*machine)) : std::nullopt;  // an id that makes the name too long

@@ -1,7 +1,9 @@
-// Where machines are: by a table of ids, else by a template, both read from the outside as text. Immutable once made. Pure.
+// Where machines are: by a table of ids, else as they have registered themselves (follower.hpp), else by a template. Table and
+// template are read from the outside as text. Immutable once made; copies share what is large. Pure.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +20,8 @@ struct Machine {
 };
 Result<Machine> parse_machine(std::string_view url);
 
+using MachineTable = std::map<std::string, Machine>;  // by id
+
 // A template with its {id} and {port} filled in.
 std::string filled(std::string_view url_template, std::string_view id, std::uint16_t port = 0);
 
@@ -29,16 +33,17 @@ class Machines {
   Result<void> set_port_template(std::string url_template);
   // A TOML text: one line a machine, id = "https://host:port", at the top or under [machines].
   Result<void> read_table(std::string_view toml);
+  void set_registered(std::shared_ptr<const MachineTable> table) { registered_ = std::move(table); }
 
   // Of its gateway. Nothing: there is no such machine.
   std::optional<Machine> find(const std::string& id) const;
   bool has_port_template() const { return !port_template_.empty(); }
   std::optional<Machine> find_port(const std::string& id, std::uint16_t port) const;
-  std::size_t size() const { return table_.size(); }
+  std::size_t size() const { return table_ ? table_->size() : 0; }  // of the table
 
  private:
   std::string template_, port_template_;
-  std::map<std::string, Machine> table_;
+  std::shared_ptr<const MachineTable> table_, registered_;  // null: none
 };
 
 constexpr std::size_t kMostMachines = 100'000;

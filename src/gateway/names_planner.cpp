@@ -40,8 +40,10 @@ proxy::Answer text_answer(std::uint16_t status, std::string_view type, std::stri
   return {status, {{"Content-Type", std::string(type)}, {"Cache-Control", "no-store"}}, std::move(body)};
 }
 
-proxy::Answer apex_answer(std::string_view path) {
+proxy::Answer apex_answer(std::string_view path, bool blind) {
   path = path.substr(0, path.find('?'));
+  if (path == "/health" && blind)
+    return text_answer(503, "text/plain; charset=utf-8", "the fleet's store has not been read yet\n");
   if (path == "/health") return text_answer(200, "text/plain; charset=utf-8", "ok\n");
   if (path == "/version")
     return text_answer(200, "application/json", "{\"name\":\"cmuxproxy\",\"version\":\"" CMUXPROXY_VERSION "\"}\n");
@@ -60,8 +62,10 @@ NamesPlanner::NamesPlanner(NamesRulesPtr rules, Wake wake) : rules_(std::move(ru
 }
 
 void NamesPlanner::replace(NamesRulesPtr rules) {
-  rules_ = std::move(rules);
+  const NamesRulesPtr before = std::exchange(rules_, std::move(rules));
   ++generation_;
+  if (before->keys != rules_->keys || before->revoked != rules_->revoked) ++access_generation_;
+  if (before->revoked != rules_->revoked) end_revoked();
 }
 
 void NamesPlanner::meet(proxy::Entrance& entrance, const net::Transport& transport) const {
@@ -105,7 +109,7 @@ Result<proxy::Answer> NamesPlanner::answer(const proxy::Entrance& entrance, cons
     if (request.is_connect() || !request.path.starts_with('/')) return bad_request("TLS alone is spoken here", 403);
     return proxy::Answer{308, {{"Location", fmt::format("https://{}{}", host->authority(), request.path)}}, {}};
   }
-  if (host->label.empty()) return apex_answer(request.path);
+  if (host->label.empty()) return apex_answer(request.path, rules_->blind);
   return answer_token(*host, request);
 }
 
@@ -202,8 +206,22 @@ std::shared_ptr<const NamesPlanner::NamesPlan> NamesPlanner::make(const Host& ho
 Result<Claims> NamesPlanner::check(std::string_view token, const Label& label) const {
   auto claims = verify(token, *rules_->keys, std::chrono::system_clock::now());
   if (!claims) return bad_request(claims.error().detail, 401);
+  if (rules_->blind)
+    return Error{Errc::busy, Side::upstream, false, 0, "the fleet's store has not been read yet: who is revoked is not known"};
+  if (rules_->revoked && rules_->revoked->contains(claims->id)) return bad_request("the token was revoked", 401);
   if (claims->machine != label.machine) return bad_request("the token is for another machine", 403);
   return claims;
+}
+
+// What is under way by a token that is revoked now, too.
+void NamesPlanner::end_revoked() {
+  if (!rules_->revoked) return;
+  for (Link* link = sessions_.next(); link != &sessions_; link = link->next()) {
+    auto& session = static_cast<proxy::Session&>(*link);
+    if (session.released || !rules_->revoked->contains(session.context->username)) continue;
+    session.released = true;
+    session.cancel(Errc::reset, false);
+  }
 }
 
 Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::Head& request) {
@@ -217,7 +235,7 @@ Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::H
   }
   if (!https_ && request.path.find(kParameter) != std::string::npos && parameter_of(request.path))
     return bad_request("a token in the URL is taken over TLS alone", 403);
-  const std::string_view generation = std::string_view(key_).substr(0, sizeof generation_);
+  const std::string_view generation(reinterpret_cast<const char*>(&access_generation_), sizeof access_generation_);
   const std::string_view last_shown = entrance.credentials;
   const auto token = take_token(request, connect, *rules_->keys,
                                 last_shown.starts_with(generation) ? last_shown.substr(generation.size()) : std::string_view());
@@ -239,7 +257,8 @@ Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::H
     return error;
   }
   auto context = std::make_shared<policy::Context>();
-  context->id = planned_->label.machine;
+  context->id = claims->machine;
+  context->username = claims->id;
   context->expires_at = claims->expires;
   entrance.authenticated = make_session(std::move(context));
   entrance.credentials = shown;
@@ -248,7 +267,9 @@ Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::H
 
 Result<proxy::PlanPtr> NamesPlanner::plan(proxy::Entrance&, const proxy::Session&, const http::Head&) {
   if (!planned_->known)
-    return Error{Errc::busy, Side::upstream, false, 0, fmt::format("no machine {} is known here", planned_->label.machine)};
+    return Error{Errc::busy, Side::upstream, false, 0,
+                 rules_->blind ? std::string("the fleet's store has not been read yet: its machines are not known")
+                               : fmt::format("no machine {} is known here", planned_->label.machine)};
   return proxy::PlanPtr(planned_);
 }
 

@@ -3,7 +3,8 @@
 // the Host that the dev server is to see.
 //
 // Who has access shows a token (token.hpp): as a bearer, as the password of a CONNECT, as a cookie, or once in the URL. It is
-// checked when a connection shows one that it has not shown before, and goes no further than here.
+// checked when a connection shows one that it has not shown before, and goes no further than here. When a token is revoked, what
+// is under way by it ends.
 #pragma once
 
 #include <functional>
@@ -16,6 +17,7 @@
 #include "gateway/labels.hpp"
 #include "gateway/machines.hpp"
 #include "gateway/network.hpp"
+#include "gateway/revoked.hpp"
 #include "gateway/token.hpp"
 #include "proxy/planner.hpp"
 
@@ -28,7 +30,9 @@ struct NamesRules {
   std::shared_ptr<const std::string> machine_token;  // for the machines' own gateways; null: none
   std::vector<Network> trusted;                      // proxies in front
   KeysPtr keys;                                      // null: everybody has access
-  bool tls = false;                                  // it speaks TLS itself: plain requests are sent there
+  RevokedPtr revoked;                                // null: no token is
+  bool blind = false;  // there is a store that nobody has been able to read yet: who is revoked is not known
+  bool tls = false;    // it speaks TLS itself: plain requests are sent there
 };
 using NamesRulesPtr = std::shared_ptr<const NamesRules>;
 
@@ -66,13 +70,15 @@ class NamesPlanner final : public proxy::Planner {
   Result<void> find_plan(proxy::Entrance& entrance, const http::Head& request);
   std::shared_ptr<const NamesPlan> make(const Host& host, const Label& label, const http::Head& request) const;
   Result<Claims> check(std::string_view token, const Label& label) const;
+  void end_revoked();
   Result<proxy::Answer> answer_token(const Host& host, const http::Head& request) const;
 
   NamesRulesPtr rules_;
   const Wake wake_;
   std::map<std::string, Waiters> asleep_;  // by machine
   proxy::SessionPtr everybody_;            // where no token is asked for
-  unsigned generation_ = 0;                // of rules_: plans of another one are made anew
+  // Of rules_, and of what tokens are checked by: plans of another one are made anew, tokens checked again.
+  unsigned generation_ = 0, access_generation_ = 0;
 
   // Of the request that is being planned.
   std::string key_;  // what its plan depends on

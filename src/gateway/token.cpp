@@ -36,13 +36,8 @@ Result<std::optional<WallTime>> time_of(const json::object& object, std::string_
   json::error_code failed;
   const auto seconds = value->is_number() ? value->to_number<std::int64_t>(failed) : -1;
   constexpr std::int64_t kMost = 253'402'300'799;  // the year 9999
-  constexpr std::int64_t kHeld = 9'223'372'036;    // nanoseconds in 64 bits
   if (failed || seconds < 0 || seconds > kMost) return refused(fmt::format("\"{}\" is no time", name));
-  return std::optional(WallTime(std::chrono::seconds(std::min(seconds, kHeld))));
-}
-
-std::int64_t seconds_of(WallTime time) {
-  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+  return std::optional(wall_time(seconds));
 }
 
 std::optional<json::object> parse_object(std::string_view text) {
@@ -130,7 +125,47 @@ Result<Key> parse_key(const json::object& object) {
   return key;
 }
 
+struct Parts {
+  std::string_view head, body, signature;  // as they stand in the token
+};
+std::optional<Parts> parts_of(std::string_view token) {
+  const std::size_t first = token.find('.'), last = token.rfind('.');
+  if (first == token.npos || first == last || token.find('.', first + 1) != last) return std::nullopt;
+  return Parts{token.substr(0, first), token.substr(first + 1, last - first - 1), token.substr(last + 1)};
+}
+
+Result<Claims> claims_of(std::string_view body_text) {
+  const auto body = parse_object(body_text);
+  if (!body) return refused("the token's claims are no JSON object");
+  const auto expires = time_of(*body, "exp"), from = time_of(*body, "nbf");
+  if (!expires || !from) return refused((expires ? from : expires).error().detail);
+  if (!*expires) return refused("the token has no end (\"exp\")");
+  // A token for something else that the same key may have signed.
+  if (body->contains("aud") && text_of(*body, "aud") != "cmuxproxy") return refused("the token is for somebody else (\"aud\")");
+  Claims claims{text_of(*body, "sub"), **expires, *from, text_of(*body, "jti")};
+  if (claims.machine.empty()) return refused("the token names no machine (\"sub\")");
+  // One that cannot be written down could not be revoked.
+  if (body->contains("jti") && !is_token_id(claims.id))
+    return refused("the token's id (\"jti\") is not 1 to 128 visible characters");
+  return claims;
+}
+
 }  // namespace
+
+WallTime wall_time(std::int64_t seconds) {
+  constexpr std::int64_t kHeld = 9'223'372'036;  // nanoseconds in 64 bits
+  return WallTime(std::chrono::seconds(std::min(seconds, kHeld)));
+}
+
+std::int64_t seconds_of(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+bool is_token_id(std::string_view text) {
+  constexpr std::size_t kMost = 128;
+  return !text.empty() && text.size() <= kMost &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
+}
 
 std::string base64url(std::string_view bytes) {
   static constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -239,16 +274,16 @@ Result<std::string> sign_text(const Key& key, std::string_view claims) {
 Result<std::string> sign(const Key& key, const Claims& claims, WallTime now) {
   json::object body{{"sub", claims.machine}, {"iat", seconds_of(now)}, {"exp", seconds_of(claims.expires)}};
   if (claims.not_before) body["nbf"] = seconds_of(*claims.not_before);
+  if (!claims.id.empty()) body["jti"] = claims.id;
   return sign_text(key, json::serialize(body));
 }
 
 Result<Claims> verify(std::string_view token, const Keys& keys, WallTime now) {
   if (token.size() > kLongestToken) return refused("the token is too long");
-  const std::size_t first = token.find('.'), last = token.rfind('.');
-  if (first == token.npos || first == last || token.find('.', first + 1) != last) return refused("that is no token");
-  const auto head_text = from_base64url(token.substr(0, first));
-  const auto body_text = from_base64url(token.substr(first + 1, last - first - 1));
-  const auto signature = from_base64url(token.substr(last + 1));
+  const auto parts = parts_of(token);
+  if (!parts) return refused("that is no token");
+  const auto head_text = from_base64url(parts->head), body_text = from_base64url(parts->body);
+  const auto signature = from_base64url(parts->signature);
   if (!head_text || !body_text || !signature) return refused("that is no token");
   const auto head = parse_object(*head_text);
   if (!head) return refused("that is no token");
@@ -257,21 +292,21 @@ Result<Claims> verify(std::string_view token, const Keys& keys, WallTime now) {
   // RFC 7515 section 4.1.11: what is critical and not understood is refused; nothing is understood.
   if (text_of(*head, "alg") != name_of(key->algorithm) || head->contains("crit"))
     return refused("the token's algorithm is not its key's");
-  if (!is_signed(*key, token.substr(0, last), *signature)) return refused("the token's signature is wrong");
+  if (!is_signed(*key, token.substr(0, token.rfind('.')), *signature)) return refused("the token's signature is wrong");
   if (!key->good_at(now)) return refused("the token's key is not valid now");
-  const auto body = parse_object(*body_text);
-  if (!body) return refused("the token's claims are no JSON object");
-  const auto expires = time_of(*body, "exp"), from = time_of(*body, "nbf");
-  if (!expires || !from) return refused((expires ? from : expires).error().detail);
-  if (!*expires) return refused("the token has no end (\"exp\")");
-  if (now >= **expires) return refused("the token has expired");
-  if (*from && now + kSkew < **from) return refused("the token is not valid yet");
-  // A token for something else that the same key may have signed.
-  if (body->contains("aud") && text_of(*body, "aud") != "cmuxproxy") return refused("the token is for somebody else (\"aud\")");
+  auto claims = claims_of(*body_text);
+  if (!claims) return claims;
   // A key that has ended holds nothing up any longer.
-  Claims claims{text_of(*body, "sub"), std::min(**expires, key->expires.value_or(**expires)), *from};
-  if (claims.machine.empty()) return refused("the token names no machine (\"sub\")");
+  claims->expires = std::min(claims->expires, key->expires.value_or(claims->expires));
+  if (now >= claims->expires) return refused("the token has expired");
+  if (claims->not_before && now + kSkew < *claims->not_before) return refused("the token is not valid yet");
   return claims;
+}
+
+Result<Claims> read_claims(std::string_view token) {
+  const auto parts = token.size() > kLongestToken ? std::nullopt : parts_of(token);
+  const auto body = parts ? from_base64url(parts->body) : std::nullopt;
+  return body ? claims_of(*body) : Result<Claims>(refused("that is no token"));
 }
 
 bool names_key(std::string_view token, const Keys& keys) {

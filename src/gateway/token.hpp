@@ -15,6 +15,8 @@
 namespace cmux::gateway {
 
 using WallTime = std::chrono::system_clock::time_point;
+WallTime wall_time(std::int64_t seconds);  // since 1970; past what the clock can hold: its end
+std::int64_t seconds_of(WallTime time);
 
 enum class Algorithm : std::uint8_t { ed25519, hmac_sha256 };
 
@@ -48,11 +50,15 @@ struct Claims {
   std::string machine;  // "sub"
   WallTime expires{};   // "exp"
   std::optional<WallTime> not_before;
+  std::string id = {};  // "jti"; empty: it has none, and cannot be revoked by itself
 };
+// 1 to 128 visible ASCII characters.
+bool is_token_id(std::string_view text);
 Result<std::string> sign(const Key& key, const Claims& claims, WallTime now);
 Result<std::string> sign_text(const Key& key, std::string_view claims);  // JSON, as it is
-// The error's detail says why not, without the token.
+// Errors' details say why not, without the token.
 Result<Claims> verify(std::string_view token, const Keys& keys, WallTime now);
+Result<Claims> read_claims(std::string_view token);  // what it says, whoever has signed it, and whatever the time is
 
 // Does it say that it was signed with one of these keys? Whether it was is not looked at.
 bool names_key(std::string_view token, const Keys& keys);

@@ -14,6 +14,7 @@
 #include "http/fields.hpp"
 #include "net/resolver.hpp"
 #include "tls/digest.hpp"
+#include "upstream/user_info.hpp"
 
 namespace cmux::upstream {
 namespace {
@@ -40,36 +41,18 @@ Error refused(std::string_view why) {
   return make_error(Errc::config, fmt::format("expected http://[user:password@]host:port, https://… or socks5://…; {}", why));
 }
 
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned char byte = static_cast<unsigned char>(text[i]);
-    if (text[i] == '%') {
-      const std::string_view digits = text.substr(i + 1, 2);
-      const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-      if (digits.size() != 2 || failed != std::errc() || end != digits.data() + 2) return std::nullopt;
-      i += 2;
-    }
-    if (byte < 0x20 || byte == 0x7f) return std::nullopt;
-    out += static_cast<char>(byte);
-  }
-  return out;
-}
-
 Result<void> take_credentials(std::string_view user_info, Parent& parent) {
   if (user_info == kRedacted) return refused("*** stands for a user and password that were left out");
-  const std::size_t colon = user_info.find(':');
-  auto username = percent_decoded(user_info.substr(0, colon));
-  auto password = percent_decoded(colon == user_info.npos ? "" : user_info.substr(colon + 1));
-  if (!username || !password) return refused("user or password holds a control character, or % without two digits (write %25)");
-  if (username->empty()) return refused("the user's name is empty");
-  if (parent.kind == Parent::Kind::socks5 && std::max(username->size(), password->size()) > kLongestSocks)
+  auto user = parse_user_info(user_info);
+  if (!user) return refused("user or password holds a control character, or % without two digits (write %25)");
+  if (user->username.empty()) return refused("the user's name is empty");
+  if (parent.kind == Parent::Kind::socks5 && std::max(user->username.size(), user->password.size()) > kLongestSocks)
     return refused("SOCKS5 takes 255 bytes of user or password at the most");
-  if (parent.kind != Parent::Kind::socks5 && username->find(':') != std::string::npos)
+  if (parent.kind != Parent::Kind::socks5 && user->username.find(':') != std::string::npos)
     return refused("the user's name may hold no colon");
-  parent.form.authorization = "Basic " + tls::base64(fmt::format("{}:{}", *username, *password));
-  parent.username = std::move(*username);
-  parent.password = std::move(*password);
+  parent.form.authorization = "Basic " + tls::base64(fmt::format("{}:{}", user->username, user->password));
+  parent.username = std::move(user->username);
+  parent.password = std::move(user->password);
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "gateway_fleet.hpp"
 #include "gateway_keys.hpp"
 #include "route_flags.hpp"
 #include "setting_flags.hpp"
@@ -58,12 +59,28 @@ void add_machine(CLI::App& group, Action& chosen) {
                    "hosts of the machine's network that X-Cmux-Target-Internal may name (repeatable)")
       ->type_name("PATTERN")
       ->allow_extra_args(false);
+  command
+      ->add_option("--register", options->flags.register_as,
+                   "the id by which this machine registers itself in the fleet's store, for as long as it runs")
+      ->type_name("ID")
+      ->check(not_empty());
+  command
+      ->add_option("--advertise", options->flags.advertise,
+                   "where public gateways reach this one; default: h2c://, the address that reaches the store, and the port")
+      ->type_name("URL")
+      ->check(not_empty());
+  command->add_option("--lease", options->flags.lease, "after which silence it is gone from the store (default 30s)")
+      ->type_name("TIME")
+      ->check(not_empty());
+  add_store_flags(*command, options->flags.store);
   add_common_flags(*command, options->common);
   command->footer(
       "Without --token anybody who reaches the port reaches every port of the machine.\n"
       "Its instance is called machine: cmuxproxy status --instance machine\n\nExamples:\n"
       "  cmuxproxy gateway machine\n"
       "  cmuxproxy gateway machine --token /etc/cmuxproxy/token --allow-hosts '*.internal'\n"
+      "  cmuxproxy gateway machine --token /etc/cmuxproxy/token --store rediss://store.internal \\\n"
+      "    --store-password redis.password --register abc123 --advertise https://10.0.0.7:39379\n"
       "  curl -H 'X-Cmux-Port-Internal: 3000' http://127.0.0.1:39379/");
   command->callback(
       [options, &chosen] { chosen = [options] { return run_service(options->common, app::machine_service(options->flags)); }; });
@@ -95,6 +112,8 @@ void add_names(CLI::App& group, Action& chosen) {
   add_list("--trusted-proxy", flags.trusted_proxies, "IP[/BITS]",
            "who is believed in X-Forwarded-Host and X-Forwarded-Proto (repeatable)");
   add_text("--keys", flags.keys, "FILE", "keys of access tokens (gateway key make); without it everybody has access");
+  add_text("--revoked", flags.revoked, "FILE", "ids of tokens that are revoked (gateway revoke --file)");
+  add_store_flags(*command, flags.store);
   add_text("--wake-command", flags.wake_command, "COMMAND",
            "what the shell runs, once, when a machine is not there, with its id in $CMUX_MACHINE; its requests wait meanwhile");
   add_text("--wake-url", flags.wake_url, "URL", "what gets a POST then; holds {id}");
@@ -107,7 +126,9 @@ void add_names(CLI::App& group, Action& chosen) {
       "  cmuxproxy gateway names --domain preview.example.com --machines machines.toml \\\n"
       "    --tls-cert fullchain.pem --tls-key privkey.pem --keys keys.json --listen 0.0.0.0:443\n"
       "  cmuxproxy gateway names --domain cmux.example --machine-template 'https://port-39379-morphvm-{id}.http.cloud.morph.so'\n"
-      "  cmuxproxy gateway names --domain cmux.example --machines machines.toml --wake-command 'wakeup \"$CMUX_MACHINE\"'");
+      "  cmuxproxy gateway names --domain cmux.example --machines machines.toml --wake-command 'wakeup \"$CMUX_MACHINE\"'\n"
+      "  cmuxproxy gateway names --domain cmux.example --store rediss://store.internal --store-password redis.password --keys "
+      "keys.json");
   command->callback(
       [options, &chosen] { chosen = [options] { return run_service(options->common, app::names_service(options->flags)); }; });
 }
@@ -121,6 +142,7 @@ void add_gateway(CLI::App& app, Action& chosen) {
   add_machine(*group, chosen);
   add_names(*group, chosen);
   add_gateway_keys(*group, chosen);
+  add_gateway_fleet(*group, chosen);
 }
 
 }  // namespace cmux::cli

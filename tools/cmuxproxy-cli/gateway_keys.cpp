@@ -11,6 +11,7 @@
 #include "app/settings.hpp"
 #include "base/time_text.hpp"
 #include "gateway/token.hpp"
+#include "policy/credentials.hpp"
 #include "route_flags.hpp"
 
 namespace cmux::cli {
@@ -139,10 +140,13 @@ int token(const Options& options) {
   const WallTime expires = std::chrono::floor<std::chrono::seconds>(now() + ttl);
   if (key->expires && expires > *key->expires)
     throw Exit{kFailed, fmt::format("--ttl: the key ends before, at {}", rfc3339(*key->expires))};
-  const auto made = gateway::sign(*key, {options.id, expires, {}}, now());
+  constexpr std::size_t kDigits = 16;
+  const std::string token_id = policy::random_hex(kDigits);
+  const auto made = gateway::sign(*key, {options.id, expires, {}, token_id}, now());
   if (!made) throw Exit{kFailed, made.error().detail};
   if (options.json)
-    print_json(json::object{{"token", *made}, {"id", options.id}, {"key", key->id}, {"expiresAt", rfc3339(expires)}});
+    print_json(json::object{
+        {"token", *made}, {"id", options.id}, {"tokenId", token_id}, {"key", key->id}, {"expiresAt", rfc3339(expires)}});
   else print(*made + "\n");
   return kOk;
 }

@@ -31,6 +31,9 @@ std::string everything() {
   counters.errors["connection_refused"] = 1;
   Facts facts;
   facts.ca_ends = 1;
+  facts.store = StoreFacts{};
+  facts.store->fleet = StoreFacts::Fleet{};
+  facts.store->fleet->read = std::chrono::system_clock::time_point{};
   return metrics_text(counters, facts);
 }
 
