@@ -64,8 +64,9 @@ NamesPlanner::NamesPlanner(NamesRulesPtr rules, Wake wake) : rules_(std::move(ru
 void NamesPlanner::replace(NamesRulesPtr rules) {
   const NamesRulesPtr before = std::exchange(rules_, std::move(rules));
   ++generation_;
-  if (before->keys != rules_->keys || before->revoked != rules_->revoked) ++access_generation_;
-  if (before->revoked != rules_->revoked) end_revoked();
+  if (before->keys == rules_->keys && before->revoked == rules_->revoked) return;
+  ++access_generation_;
+  end_some();
 }
 
 void NamesPlanner::meet(proxy::Entrance& entrance, const net::Transport& transport) const {
@@ -213,15 +214,38 @@ Result<Claims> NamesPlanner::check(std::string_view token, const Label& label) c
   return claims;
 }
 
-// What is under way by a token that is revoked now, too.
-void NamesPlanner::end_revoked() {
-  if (!rules_->revoked) return;
+// Who was let in by a token.
+struct NamesPlanner::Admitted : proxy::Session {
+  std::string token, key;  // their ids
+  WallTime end;
+};
+
+// What is under way by a token that is good no more: it is revoked, or over, or its key is.
+void NamesPlanner::end_some() {
+  const WallTime now = std::chrono::system_clock::now();
+  WallTime next = kNever;
   for (Link* link = sessions_.next(); link != &sessions_; link = link->next()) {
-    auto& session = static_cast<proxy::Session&>(*link);
-    if (session.released || !rules_->revoked->contains(session.context->username)) continue;
+    if (link == everybody_.get()) continue;
+    auto& session = static_cast<Admitted&>(static_cast<proxy::Session&>(*link));
+    if (session.released) continue;
+    const Key* const key = rules_->keys ? rules_->keys->find(session.key) : nullptr;
+    if (key && key->expires) session.end = std::min(session.end, *key->expires);
+    if (key && now < session.end && !(rules_->revoked && rules_->revoked->contains(session.token))) {
+      next = std::min(next, session.end);
+      continue;
+    }
     session.released = true;
     session.cancel(Errc::reset, false);
   }
+  end_some_at(next);
+}
+
+// Once a second at the most, for all that have ended in it.
+void NamesPlanner::end_some_at(WallTime time) {
+  next_end_at_ = time;
+  if (time == kNever) return next_end_.cancel();
+  const auto left = std::chrono::ceil<milliseconds>(time - std::chrono::system_clock::now());
+  next_end_.after(std::clamp<milliseconds>(left, std::chrono::seconds(1), std::chrono::hours(1)));
 }
 
 Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::Head& request) {
@@ -258,10 +282,12 @@ Result<proxy::SessionPtr> NamesPlanner::admit(proxy::Entrance& entrance, http::H
   }
   auto context = std::make_shared<policy::Context>();
   context->id = claims->machine;
-  context->username = claims->id;
   context->expires_at = claims->expires;
-  entrance.authenticated = make_session(std::move(context));
+  auto admitted = make_session<Admitted>(std::move(context));
+  admitted->token = claims->id, admitted->key = claims->key, admitted->end = claims->expires;
+  entrance.authenticated = std::move(admitted);
   entrance.credentials = shown;
+  if (claims->expires < next_end_at_) end_some_at(claims->expires);
   return entrance.authenticated;
 }
 

@@ -3,8 +3,8 @@
 // the Host that the dev server is to see.
 //
 // Who has access shows a token (token.hpp): as a bearer, as the password of a CONNECT, as a cookie, or once in the URL. It is
-// checked when a connection shows one that it has not shown before, and goes no further than here. When a token is revoked, what
-// is under way by it ends.
+// checked when a connection shows one that it has not shown before, and goes no further than here. When a token is revoked, or
+// over, or its key is, what is under way by it ends.
 #pragma once
 
 #include <functional>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/list.hpp"
+#include "base/wheel.hpp"
 #include "gateway/labels.hpp"
 #include "gateway/machines.hpp"
 #include "gateway/network.hpp"
@@ -60,6 +61,7 @@ class NamesPlanner final : public proxy::Planner {
 
  private:
   struct NamesPlan;
+  struct Admitted;
   struct Host;
   struct Waiter;
   struct Waiters {
@@ -70,13 +72,16 @@ class NamesPlanner final : public proxy::Planner {
   Result<void> find_plan(proxy::Entrance& entrance, const http::Head& request);
   std::shared_ptr<const NamesPlan> make(const Host& host, const Label& label, const http::Head& request) const;
   Result<Claims> check(std::string_view token, const Label& label) const;
-  void end_revoked();
+  void end_some();
+  void end_some_at(WallTime time);
   Result<proxy::Answer> answer_token(const Host& host, const http::Head& request) const;
 
   NamesRulesPtr rules_;
   const Wake wake_;
   std::map<std::string, Waiters> asleep_;  // by machine
   proxy::SessionPtr everybody_;            // where no token is asked for
+  Deadline next_end_{[](void* self) { static_cast<NamesPlanner*>(self)->end_some(); }, this};
+  WallTime next_end_at_ = kNever;  // of what some token has let in
   // Of rules_, and of what tokens are checked by: plans of another one are made anew, tokens checked again.
   unsigned generation_ = 0, access_generation_ = 0;
 

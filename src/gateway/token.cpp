@@ -300,6 +300,7 @@ Result<Claims> verify(std::string_view token, const Keys& keys, WallTime now) {
   claims->expires = std::min(claims->expires, key->expires.value_or(claims->expires));
   if (now >= claims->expires) return refused("the token has expired");
   if (claims->not_before && now + kSkew < *claims->not_before) return refused("the token is not valid yet");
+  claims->key = key->id;
   return claims;
 }
 

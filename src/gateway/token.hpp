@@ -50,7 +50,8 @@ struct Claims {
   std::string machine;  // "sub"
   WallTime expires{};   // "exp"
   std::optional<WallTime> not_before;
-  std::string id = {};  // "jti"; empty: it has none, and cannot be revoked by itself
+  std::string id = {};   // "jti"; empty: it has none, and cannot be revoked by itself
+  std::string key = {};  // the id of the key that it was verified with
 };
 // 1 to 128 visible ASCII characters.
 bool is_token_id(std::string_view text);

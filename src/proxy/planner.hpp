@@ -97,8 +97,9 @@ class Planner {
 
  protected:
   // For a planner that knows by itself who asks.
-  SessionPtr make_session(policy::ContextPtr context) {
-    auto made = std::make_shared<Session>();
+  template <class Kind = Session>
+  std::shared_ptr<Kind> make_session(policy::ContextPtr context) {
+    auto made = std::make_shared<Kind>();
     made->context = std::move(context);
     made->link_before(sessions_);
     return made;

@@ -154,6 +154,29 @@ TEST_CASE("gateway access: a token in the URL is not taken without TLS") {
         303);
 }
 
+TEST_CASE("gateway access: what a token has let in ends with it, and with its key") {
+  Setup setup;
+  const auto open = [&](const std::string& token) {
+    Client client = setup.names->connect();
+    const std::string password = base64("x:" + token);
+    const std::string target = setup.host() + ":80";
+    const auto answer = client.ask(
+        fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\nProxy-Authorization: Basic {1}\r\n\r\n", target, password), "CONNECT");
+    CHECK(answer.status == 200);
+    return client;
+  };
+  const std::string hour = setup.token();
+  Client lasting = open(hour), brief = open(setup.token("abc", "5s"));
+  Client hanging = setup.names->connect();
+  hanging.send(setup.request(bearer(hour), "/hang"));
+  CHECK(brief.read_all_until_close() == "");
+  CHECK(lasting.ask("GET /echo HTTP/1.1\r\nHost: a\r\n\r\n").status == 200);
+  setup.command({"key", "make", setup.dir / "others.json"});
+  write_file(setup.keys(), read_file(setup.dir / "others.json"));
+  CHECK(lasting.read_all_until_close() == "");
+  hanging.read_all_until_close();
+}
+
 TEST_CASE("gateway access: keys are rotated while it runs: the old one is good for as long as was said, and then no more") {
   Setup setup;
   const std::string first = setup.token();
