@@ -17,11 +17,10 @@ using http::Name;
 
 // What may be shown of a target: no user info, no query, and nothing that is not printable ASCII.
 void show_url(const http::Head& request, std::string& out) {
-  std::string_view authority = request.authority;
-  if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+  const std::string_view authority = inspect::without_user(request.authority);
   const std::string_view path = std::string_view(request.path).substr(0, request.path.find('?'));
   if (request.is_connect() && !request.is_upgrade()) out = authority;
-  else out.assign(request.scheme).append("://").append(authority).append(path);
+  else inspect::add_without_user(out.assign(request.scheme).append("://").append(authority), path, {});
   const auto plain = [](char c) { return c > 0x20 && c < 0x7f && c != '"'; };
   if (std::all_of(out.begin(), out.end(), plain)) return;
   for (const char c : std::exchange(out, {})) {
