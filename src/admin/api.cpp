@@ -179,8 +179,11 @@ Task<void> Api::serve(http::Stream& stream) {
     co_return;
   }
   Call call{**head, stream, {}, {}, {}};
-  const Reply reply = co_await answer(call);
-  if (reply.status != 0) co_await send(stream, reply);
+  Reply reply = co_await answer(call);
+  if (reply.status == 0) co_return;
+  const Room room(*this, reply.body.size());
+  if (!room.given()) reply = too_much("too many large answers are on their way");
+  co_await send(stream, reply);
 }
 
 Task<Reply> Api::answer(Call& call) {

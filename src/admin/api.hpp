@@ -75,6 +75,7 @@ class Api final : public http::Handler {
   struct Operation;
   struct Call;
   class ExchangeStream;
+  class Room;
   enum class Access : std::uint8_t { token, page, open };
   static std::vector<Operation> const& table();
   static std::vector<const Operation*> find(Call& call, std::string_view path);
@@ -124,6 +125,7 @@ class Api final : public http::Handler {
   EventHub events_;
   InspectorSessions sessions_;
   std::set<ExchangeStream*> exchange_streams_;
+  std::size_t answering_ = 0;  // bytes, of large answers that are on their way
 };
 
 // A context with the contract's keys. `secrets`: with the password and the route's header values, as only its creator sees them.

@@ -34,6 +34,27 @@ struct Api::Operation {
   std::size_t most_body = kMostBody;
 };
 
+// Room for an answer until its client has taken it; what is small needs none, and one alone gets what it needs.
+class Api::Room {
+ public:
+  static constexpr std::size_t kMost = 64 * 1024 * 1024;  // bytes, of all answers together
+  static constexpr std::size_t kSmall = 64 * 1024;        // ... that count as nothing
+
+  Room(Api& api, std::size_t bytes) : api_(api) {
+    if (bytes <= kSmall) return;
+    given_ = api.answering_ == 0 || api.answering_ + bytes <= kMost;
+    if (given_) api.answering_ += bytes_ = bytes;
+  }
+  ~Room() { api_.answering_ -= bytes_; }
+  Room(const Room&) = delete;
+  bool given() const { return given_; }
+
+ private:
+  Api& api_;
+  std::size_t bytes_ = 0;
+  bool given_ = true;
+};
+
 // False: it is no whole number, or too large a one.
 inline bool read_number(std::string_view text, std::uint64_t& number) {
   const auto [stop, failed] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -17,6 +17,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kMostListed = 1'000;              // of exchanges or messages, in an answer
 constexpr std::size_t kMostDecoded = 16 * 1024 * 1024;  // bytes of a body that is shown
+constexpr std::size_t kHarRoom = 8 * 1024 * 1024;       // ... that one exchange takes of memory, about, as HAR
 
 Reply no_such_exchange() { return problem(404, "there is no such exchange, or it is not kept any more"); }
 
@@ -178,6 +179,7 @@ Task<Reply> Api::replay(Call& call) {
   auto request = inspect::replay_of(*found, std::get<0>(edit));
   if (!request) co_return problem(request.error().status, request.error().detail);
   const auto begun = co_await instance_.exchanges().replay(*request);
+  if (!begun && begun.error().code == Errc::limit) co_return too_much(begun.error().detail);
   if (!begun) co_return problem(begun.error().status != 0 ? begun.error().status : 500, begun.error().detail);
   json::object document;
   document["id"] = inspect::id_of(*begun);
@@ -209,6 +211,8 @@ Task<Reply> Api::set_capture(Call& call) {
 
 // One after the other, so that however much is kept, little of it is in memory twice.
 Task<Reply> Api::har(Call& call) {
+  const Room room(*this, kHarRoom);
+  if (!room.given()) co_return too_much("too many large answers are on their way");
   const std::string* const ids = call.parameter("ids");
   const std::string context = given_or_empty(call.parameter("context"));
   std::vector<std::uint64_t> numbers;

@@ -17,7 +17,7 @@ struct Changes {
   std::vector<inspect::Changed> list;
   std::uint64_t next = 0;   // where to go on
   std::uint64_t first = 0;  // what began before this one and has ended is gone
-  std::uint64_t lost = 0;   // went before anybody was told of it
+  std::uint64_t lost = 0;   // went before this reader was told of their last change
 };
 
 class Exchanges {

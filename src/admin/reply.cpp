@@ -30,6 +30,12 @@ Reply problem(std::uint16_t status, std::string_view detail, std::string_view fi
   return reply;
 }
 
+Reply too_much(std::string_view detail) {
+  Reply reply = problem(503, detail);
+  reply.fields.emplace_back("Retry-After", "1");
+  return reply;
+}
+
 Task<Result<void>> send(http::Stream& stream, const Reply& reply) {
   http::Head head;
   head.status = reply.status;

@@ -20,6 +20,8 @@ struct Reply {
 Reply json_reply(std::uint16_t status, const boost::json::object& document);
 // `field`: the key, parameter or header that is to blame, where there is one.
 Reply problem(std::uint16_t status, std::string_view detail, std::string_view field = {});
+// 503, of what there will be room for soon.
+Reply too_much(std::string_view detail);
 
 Task<Result<void>> send(http::Stream& stream, const Reply& reply);
 

@@ -86,14 +86,16 @@ Task<admin::Changes> Inspection::changes(std::uint64_t after, std::size_t most, 
   const std::uint64_t until = numbers_->changes.load();
   admin::Changes out;
   out.first = numbers_->exchanges.load() + 1;
+  std::vector<std::uint64_t> gone;
   std::mutex adding;
   std::function<void(proxy::Worker&)> collect = [&](proxy::Worker& worker) {
     std::vector<inspect::Changed> part = worker.ring().changes(after, until, most, context);
     const inspect::Holdings holdings = worker.ring().holdings();
-    worker.ring().told(part.size() < most ? until : part.back().change);
+    // It has lost nothing who begins.
+    const std::vector<std::uint64_t> part_gone = after == 0 ? std::vector<std::uint64_t>() : worker.ring().gone(after);
     const std::lock_guard lock(adding);
     std::move(part.begin(), part.end(), std::back_inserter(out.list));
-    out.lost += holdings.lost;
+    gone.insert(gone.end(), part_gone.begin(), part_gone.end());
     if (holdings.first) out.first = std::min(out.first, *holdings.first);
   };
   co_await workers_.ask(std::move(collect));
@@ -103,7 +105,8 @@ Task<admin::Changes> Inspection::changes(std::uint64_t after, std::size_t most, 
     out.list.resize(most);
     out.next = out.list.back().change;
   }
-  if (after == 0) out.lost = 0;  // it has lost nothing who begins
+  // What changed later is the next answer's to tell of.
+  out.lost = static_cast<std::uint64_t>(std::count_if(gone.begin(), gone.end(), [&](auto change) { return change <= out.next; }));
   co_return out;
 }
 

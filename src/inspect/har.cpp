@@ -107,7 +107,7 @@ json::object response_of(const Capture& capture) {
   out["httpVersion"] = version_of(head);
   out["cookies"] = cookies_of(head, http::Name::set_cookie);
   out["headers"] = headers_of(head);
-  out["redirectURL"] = utf8(redacted_url(head.fields.get(http::Name::location).value_or("")));
+  out["redirectURL"] = redacted_url(utf8(head.fields.get(http::Name::location).value_or("")));
   out["headersSize"] = -1;
   out["bodySize"] = capture.response.size;
   if (!capture.error.empty()) out["_error"] = fmt::format("{}: {}", capture.error, utf8(capture.detail));

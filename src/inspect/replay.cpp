@@ -6,7 +6,6 @@
 #include <array>
 
 #include "inspect/redact.hpp"
-#include "inspect/view.hpp"
 
 namespace cmux::inspect {
 namespace {
@@ -41,25 +40,40 @@ bool is_of_the_connection(std::string_view name) {
   return std::any_of(kNames.begin(), kNames.end(), [&](std::string_view each) { return http::equal_ignoring_case(each, name); });
 }
 
-Result<void> set_url(http::Head& head, const std::string& given) {
-  if (given.size() > kLongestUrl) return refused(400, fmt::format("url: is longer than {} bytes", kLongestUrl));
-  const std::string url = restored_url(given, whole_url(head));
-  const std::size_t mark = url.find("://");
-  const std::string scheme = url.substr(0, std::min(mark, url.size()));
-  if (scheme != "http" && scheme != "https") return refused(400, "url: must begin with http:// or https://");
-  const std::size_t path = std::min(url.find_first_of("/?", mark + 3), url.size());
-  const std::string authority = url.substr(mark + 3, path - mark - 3);
-  if (authority.empty() || authority.find('@') != std::string::npos) return refused(400, "url: must name a host, and no user");
-  head.scheme = scheme;
-  head.authority = authority;
-  head.path = url.substr(path);
-  if (!head.path.starts_with('/')) head.path.insert(0, "/");
-  if (!http::is_target(head.authority) || !http::is_target(head.path))
-    return refused(400, "url: has characters that no URL has: encode them, as %20");
-  return {};
+bool is_hidden(std::string_view text) { return text.find(kHidden) != std::string_view::npos; }
+
+Error goes_elsewhere(std::string_view what) {
+  return refused(409,
+                 fmt::format("{} is hidden, and another server gets nothing of what is: reveal it first, or leave it out", what));
 }
 
-Result<void> set_fields(http::Head& head, const std::vector<std::pair<std::string, std::string>>& fields) {
+// `target`: the scheme and authority that the client meant (Capture). True: it goes to another server now.
+Result<bool> set_url(http::Head& head, const std::string& given, std::string_view target) {
+  if (given.size() > kLongestUrl) return refused(400, fmt::format("url: is longer than {} bytes", kLongestUrl));
+  const std::string_view url = std::string_view(given).substr(0, given.find('#'));
+  const std::size_t mark = url.find("://");
+  const std::string_view scheme = url.substr(0, mark);
+  if (mark == std::string::npos || (scheme != "http" && scheme != "https"))
+    return refused(400, "url: must begin with http:// or https://");
+  const std::size_t path = std::min(url.find_first_of("/?", mark + 3), url.size());
+  const std::string_view authority = url.substr(mark + 3, path - mark - 3);
+  if (authority.empty() || authority.find('@') != std::string::npos) return refused(400, "url: must name a host, and no user");
+  const bool same = url.substr(0, path) == target ||
+                    (scheme == head.scheme && http::equal_ignoring_case(authority, without_user(head.authority)));
+  std::string asked = std::string(url.substr(path));
+  if (!asked.starts_with('/')) asked.insert(0, "/");
+  if (same) asked = restored_url(asked, head.path);
+  else if (is_hidden(asked)) return goes_elsewhere("url: •••");
+  if (is_hidden(asked)) return refused(400, "url: a ••• stands where nothing was hidden: write what is meant");
+  head.scheme = scheme;
+  head.authority = authority;
+  head.path = std::move(asked);
+  if (!http::is_target(head.authority) || !http::is_target(head.path))
+    return refused(400, "url: has characters that no URL has: encode them, as %20");
+  return !same;
+}
+
+Result<void> set_fields(http::Head& head, const std::vector<std::pair<std::string, std::string>>& fields, bool elsewhere) {
   if (fields.size() > kMostFields) return refused(400, fmt::format("fields: {} at the most", kMostFields));
   const http::Fields before = std::move(head.fields);
   head.fields = {};
@@ -68,15 +82,16 @@ Result<void> set_fields(http::Head& head, const std::vector<std::pair<std::strin
     if (is_of_the_connection(name)) continue;
     if (!is_token(name) || !is_value(value)) return refused(400, fmt::format("fields: '{}' is no field", utf8(name)));
     std::string_view meant = value;
-    if (value.find(kHidden) != std::string::npos) {
-      // Of several of one name that look the same, the next gets the next.
-      for (std::size_t i = 0; i < before.size(); ++i) {
-        if (used[i] || !http::equal_ignoring_case(before[i].name, name) || redacted(before[i]) != value) continue;
-        used[i] = true;
-        meant = before[i].value;
-        break;
-      }
+    // What was left as it was shown. Of several of one name that look the same, the next gets the next.
+    bool found = false;
+    for (std::size_t i = 0; i < before.size() && !found; ++i) {
+      if (used[i] || !http::equal_ignoring_case(before[i].name, name) || redacted(before[i]) != value) continue;
+      used[i] = found = true;
+      meant = before[i].value;
+      if (elsewhere && utf8(meant) != value) return goes_elsewhere(fmt::format("fields: {}", name));
     }
+    if (!found && is_hidden(value))
+      return refused(400, fmt::format("fields: {}: a ••• stands where nothing was hidden: write what is meant", name));
     head.fields.add(name, meant);
   }
   return {};
@@ -96,8 +111,12 @@ Result<Replay> replay_of(const Capture& capture, const Edit& edit) {
   head.origin_form = false;
   head.version = 11;
   const std::string scheme = head.scheme, authority = head.authority;
-  if (edit.url)
-    if (auto set = set_url(head, *edit.url); !set) return set.error();
+  bool elsewhere = false;
+  if (edit.url) {
+    const auto set = set_url(head, *edit.url, capture.target);
+    if (!set) return set.error();
+    elsewhere = *set;
+  }
   // A forwarded port was called by its own number.
   const std::size_t mark = capture.target.find("://");
   if (head.scheme == scheme && head.authority == authority && mark != std::string::npos) {
@@ -109,8 +128,11 @@ Result<Replay> replay_of(const Capture& capture, const Edit& edit) {
       return refused(400, "method: is none that can be sent again");
     head.method = *edit.method;
   }
-  if (edit.fields)
-    if (auto set = set_fields(head, *edit.fields); !set) return set.error();
+  if (edit.fields) {
+    if (auto set = set_fields(head, *edit.fields, elsewhere); !set) return set.error();
+  } else if (elsewhere) {
+    head.fields.remove_if([](const http::Fields::Field& field) { return redacted(field) != utf8(field.value); });
+  }
   head.fields.remove_if([](const http::Fields::Field& field) { return is_of_the_connection(field.name); });
   if (!edit.body && !capture.request.whole())
     return refused(

@@ -25,7 +25,6 @@ Ring::Held Ring::make() {
     made = std::move(spare_.back());
     spare_.pop_back();
   }
-  made->began = std::chrono::system_clock::now();
   return Held(made.release(), Return{this});
 }
 
@@ -69,13 +68,14 @@ void Ring::ended(Capture& capture) {
   capture.unlink();
   --opened_;
   charged_ -= capture.charged;
+  while (!ended_.empty() && used() + arena_.growth(capture.charged) > limit_) drop_first();
   ended_.emplace_back(capture, arena_);
   charged_ += ended_.back().bytes();
   if (used() > limit_) fit();
 }
 
 void Ring::fit() {
-  while (used() > limit_) {
+  for (arena_.give_back_spare(); used() > limit_; arena_.give_back_spare()) {
     if (!ended_.empty()) drop_first();
     else if (open_.linked()) drop_open(static_cast<Capture&>(*open_.next()));
     else return;
@@ -84,9 +84,14 @@ void Ring::fit() {
 
 void Ring::drop_first() {
   charged_ -= ended_.front().bytes();
-  if (ended_.front().change() > told_) ++lost_;
+  note_gone(ended_.front().change());
   ended_.pop_front();
   arena_.give_back_first();
+}
+
+void Ring::note_gone(std::uint64_t change) {
+  if (gone_.size() >= kGone) gone_.pop_front();
+  gone_.push_back(change);
 }
 
 void Ring::drop_open(Capture& capture) {
@@ -94,7 +99,7 @@ void Ring::drop_open(Capture& capture) {
   --opened_;
   charged_ -= capture.charged;
   capture.charged = 0;
-  if (capture.change > told_) ++lost_;
+  note_gone(capture.change);
   capture.forget();
 }
 
@@ -141,20 +146,22 @@ std::vector<std::uint64_t> Ring::numbers_of(const std::string& context) const {
 }
 
 Holdings Ring::holdings() const {
-  Holdings out{used(), ended_.size() + opened_, {}, lost_};
+  Holdings out{used(), ended_.size() + opened_, {}};
   for (const Sealed& one : ended_) out.first = std::min(out.first.value_or(one.number()), one.number());
   return out;
 }
 
-void Ring::told(std::uint64_t until) {
-  told_ = std::max(told_, until);
-  lost_ = 0;
+std::vector<std::uint64_t> Ring::gone(std::uint64_t after) const {
+  std::vector<std::uint64_t> out;
+  std::copy_if(gone_.begin(), gone_.end(), std::back_inserter(out), [after](std::uint64_t change) { return change > after; });
+  return out;
 }
 
 void Ring::clear() {
   while (open_.linked()) drop_open(static_cast<Capture&>(*open_.next()));
   while (!ended_.empty()) drop_first();
-  lost_ = 0;
+  arena_.give_back_spare();
+  gone_.clear();
 }
 
 }  // namespace cmux::inspect

@@ -30,13 +30,13 @@ struct Changed {
 struct Holdings {
   std::size_t bytes = 0, exchanges = 0;
   std::optional<std::uint64_t> first;  // what began earlier and has ended is gone; nothing: none that has ended is there
-  std::uint64_t lost = 0;              // went before anybody was told of it
 };
 
 class Ring {
  public:
   static constexpr std::size_t kBody = 1024 * 1024;   // bytes of a body that are kept at the most
   static constexpr std::size_t kMessage = 64 * 1024;  // ... of a WebSocket's message
+  static constexpr std::size_t kGone = 4096;          // exchanges that went, of which it is known when they changed last
 
   explicit Ring(std::shared_ptr<Numbers> numbers) : numbers_(std::move(numbers)) {}
   ~Ring();
@@ -64,7 +64,9 @@ class Ring {
   CapturePtr find(std::uint64_t number) const;                              // null: not here
   std::vector<std::uint64_t> numbers_of(const std::string& context) const;  // empty: of all
   Holdings holdings() const;
-  void told(std::uint64_t until);  // everything up to there
+  // The last changes of what went for its room, those after `after`: whoever was told of all before that has missed them. In no
+  // order; the latest kGone at the most.
+  std::vector<std::uint64_t> gone(std::uint64_t after) const;
   void clear();
 
  private:
@@ -72,6 +74,7 @@ class Ring {
   std::size_t used() const { return charged_ + arena_.bytes(); }
   void charge(Capture& capture);
   void drop_first();
+  void note_gone(std::uint64_t change);
   void fit();
   void drop_open(Capture& capture);
   template <class Each>
@@ -86,7 +89,7 @@ class Ring {
   std::size_t opened_ = 0;    // how many these are
   std::vector<std::unique_ptr<Capture>> spare_;
   std::size_t limit_ = 0, charged_ = 0;  // bytes; charged_ besides the arena's
-  std::uint64_t told_ = 0, lost_ = 0;
+  std::deque<std::uint64_t> gone_;       // the earliest that went first
   UnpackBudget budget_;
 };
 

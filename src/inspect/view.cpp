@@ -48,7 +48,8 @@ std::string line_of(const http::Head& head, bool revealed) {
     const std::string_view reason = head.reason.empty() ? http1::reason_of(head.status) : std::string_view(head.reason);
     return fmt::format("{} {}", head.status, reason);
   }
-  if (head.is_connect() && !head.is_upgrade()) return fmt::format("CONNECT {}", head.authority);
+  if (head.is_connect() && !head.is_upgrade())
+    return fmt::format("CONNECT {}", revealed ? head.authority : redacted_authority(head.authority));
   return fmt::format("{} {}", head.is_upgrade() ? "GET" : head.method, revealed ? head.path : redacted_url(head.path));
 }
 
@@ -84,8 +85,7 @@ json::value head_json(const std::optional<http::Head>& head, const std::optional
   Comparison against(other ? &*other : nullptr);
   json::array& fields = out["fields"].emplace_array();
   for (const auto field : head->fields)
-    fields.push_back(
-        json::array{utf8(field.name), utf8(revealed ? std::string(field.value) : redacted(field)), against.mark(field, missing)});
+    fields.push_back(json::array{utf8(field.name), revealed ? utf8(field.value) : redacted(field), against.mark(field, missing)});
   return out;
 }
 

@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::uint64_t kMostAnswer = 64 * 1024 * 1024;  // bytes, past which it is given up
 constexpr milliseconds kTime{120'000};                   // ... and time
+constexpr std::size_t kMostWaiting = 64 * 1024 * 1024;   // bytes of requests that are being sent again, at once
+constexpr std::size_t kLeast = 16 * 1024;                // ... of one, with what is around it
 
 // Nobody is there to be waited for.
 class MemoryStream final : public http::Stream {
@@ -53,11 +55,14 @@ class MemoryStream final : public http::Stream {
 // On its way like a client's connection: a stop waits for it.
 Task<void> Worker::replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body) {
   ++counters_.open_connections;
+  const std::size_t bytes = kLeast + body.size();
+  replaying_ += bytes;
   MemoryStream stream(std::move(head), std::move(body));
   try {
     Exchange exchange(*this, *entrance, stream);
     co_await exchange.run();
   } catch (const std::exception& bug) { log::error("a replay failed: {}", bug.what()); }
+  replaying_ -= bytes;
   --counters_.open_connections;
   check_drained();
 }
@@ -81,6 +86,9 @@ Result<std::uint64_t> begin_replay(Worker& worker, const std::string& username, 
   if (!plan.routed && policy::is_loopback_target(plan.target.host, worker.options().hosts.domains) &&
       reaches_itself(plan.target, plan.origin.port, worker.options().is_own_target))
     return Error{Errc::loop, Side::downstream, false, 508, plan.target.text() + " is this proxy's own address"};
+  if (worker.replaying() + kLeast + replay.body.size() > kMostWaiting)
+    return Error{Errc::limit, Side::downstream, false, 503,
+                 "too many requests are being sent again: their answers are waited for"};
   worker.start_replay(entrance, std::move(replay.head), std::move(replay.body));
   return entrance->recorded;
 }

@@ -135,6 +135,7 @@ class Worker {
   void start_replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body) {
     scope_.spawn(replay(std::move(entrance), std::move(head), std::move(body)));
   }
+  std::size_t replaying() const { return replaying_; }  // bytes, of requests that are being sent again
   // No more requests on open connections; `done` is called, on this thread, when the last one has ended.
   void drain(std::function<void()> done);
   // Ends whatever is open.
@@ -198,6 +199,9 @@ class Worker {
   Link silent_;      // of Silent ones
   Counters counters_;
   inspect::Ring ring_;
+  // For records: the wall clock, as it was asked when the loop's clock showed that.
+  std::chrono::system_clock::time_point wall_{};
+  Clock::time_point wall_at_{};
   Scope scope_;
   std::function<void()> drained_;
   // For memory: whether there is more of it than the connections of today need is looked at a while after connections came or
@@ -205,6 +209,7 @@ class Worker {
   Deadline tidying_{[](void* self) { static_cast<Worker*>(self)->tidy(); }, this};
   std::uint64_t most_open_ = 0, requests_before_ = 0;
   bool draining_ = false;
+  std::size_t replaying_ = 0;
   std::thread thread_;
   std::promise<void> ending_;
   std::future<void> ended_ = ending_.get_future();

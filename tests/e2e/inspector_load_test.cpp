@@ -123,15 +123,76 @@ TEST_CASE("inspector load: heads of 500 fields and URLs of 32 KB, and bytes that
   // An escape is refused in a field's value by the proxy itself; without it they go through.
   fields.erase(std::remove(fields.begin(), fields.end(), '\x1b'), fields.end());
   Client client = proxy.connect();
-  CHECK(client.ask(request_text("GET", "http://localhost:3000/echo?" + std::string(32'000, 'q'), context, fields)).status == 200);
+  CHECK(
+      client.ask(request_text("GET", "http://localhost:3000/echo?" + std::string(32'000, 'q') + "=1", context, fields)).status ==
+      200);
   const auto all = details(proxy, exchange_to(proxy, "/echo"));
   fits_schema("Exchange", all);
   CHECK(part(all, "request", "received").at("fields").as_array().size() > 490);
   CHECK(field(part(all, "request", "sent"), "x-7") == "<script>[2Jÿ7 ");
   CHECK(text_in(part(all, "request", "received"), "line").size() > 32'000);
   Client odd = proxy.connect();
-  CHECK(odd.ask(request_text("POST", "http://localhost:3000/echo?odd", context, {}, "\x1b]0;x\x07\xff<script>")).status == 200);
-  CHECK(body_text(details(proxy, exchange_to(proxy, "?odd")), "request") == "\x1b]0;x\x07\xff<script>");
+  CHECK(odd.ask(request_text("POST", "http://localhost:3000/echo?odd=", context, {}, "\x1b]0;x\x07\xff<script>")).status == 200);
+  CHECK(body_text(details(proxy, exchange_to(proxy, "?odd=")), "request") == "\x1b]0;x\x07\xff<script>");
+}
+
+TEST_CASE("inspector load: answers that nobody takes hold so much, and small ones are given all the same") {
+  Proxy proxy({"--capture", "bodies"});
+  const Upstream upstream;
+  Client client = proxy.connect();
+  client.send(request_text("GET", upstream.url("/bomb"), proxy.context()));
+  {
+    Peer peer = upstream.accept();
+    peer.read_until("\r\n\r\n");
+    const std::string bomb = decoded(
+        run({"python3", "-c", "import base64,gzip; print(base64.b64encode(gzip.compress(bytes(20*1024*1024))).decode(),end='')"})
+            .out);
+    peer.send(fmt::format("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n{}", bomb.size(), bomb));
+    client.read_response();
+  }
+  const std::string id = text_in(exchange_to(proxy, "/bomb"), "id");
+  const std::string path = fmt::format("/v1/exchanges/{}/body?side=response&decoded=1", id);
+  std::vector<Client> deaf;
+  for (int i = 0; i < 4; ++i) {
+    Client& one = deaf.emplace_back();
+    one.receive_buffer(4096);
+    one.connect(proxy.admin_port());
+    one.send(fmt::format("GET {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\r\n", path, proxy.admin_port(),
+                         proxy.token));
+    CHECK(one.read_until("\r\n\r\n").starts_with("HTTP/1.1 200 "));
+  }
+  const Response refused = proxy.api("GET", path);
+  CHECK(refused.status == 503);
+  CHECK(refused.header("Retry-After") == "1");
+  CHECK(proxy.api("GET", "/v1/har").status == 503);
+  CHECK(proxy.api("GET", "/v1/exchanges").status == 200);
+  deaf.clear();
+  REQUIRE(eventually([&] { return proxy.api("GET", path).body.size() == 16 * 1024 * 1024; }));
+  REQUIRE(eventually([&] { return proxy.api("GET", "/v1/har").status == 200; }));
+}
+
+TEST_CASE("inspector load: replays that wait hold so much, and the next one is told to come later") {
+  Proxy proxy({"--capture", "bodies"});
+  const Context context = proxy.context();
+  const Upstream upstream;  // takes connections, and says nothing
+  Client client = proxy.connect();
+  client.send(request_text("GET", upstream.url("/waits"), context));
+  upstream.accept().read_until("\r\n\r\n");
+  const std::string path = "/v1/exchanges/" + text_in(exchange_to(proxy, "/waits"), "id") + "/replay";
+  const std::string edit = fmt::format(R"({{"method":"POST","body":"{}"}})", std::string(4'000'000, 'A'));
+  int begun = 0;
+  Response answer;
+  while ((answer = proxy.api("POST", path, edit)).status == 202 && begun < 100) ++begun;
+  CHECK(answer.status == 503);
+  CHECK(answer.header("Retry-After") == "1");
+  CHECK(begun == 64 * 1024 * 1024 / (3'000'000 + 16 * 1024));
+  CHECK(proxy.api("POST", path).status == 202);  // without a body there is room
+  CHECK(proxy.cli({"ctx", "release", context.id}).exit == 0);
+  const Context next = proxy.context();
+  client = proxy.connect();
+  client.send(request_text("GET", upstream.url("/again"), next));
+  const std::string again = "/v1/exchanges/" + text_in(exchange_to(proxy, "/again", false), "id") + "/replay";
+  REQUIRE(eventually([&] { return proxy.api("POST", again, edit).status == 202; }));
 }
 
 }  // namespace e2e

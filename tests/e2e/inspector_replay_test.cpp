@@ -234,12 +234,12 @@ TEST_CASE("cmuxproxy inspect: the page's URL for a browser, which never sees it 
   follower.start({binary(), "inspect", "--json", "--instance", setup.proxy.instance}, setup.proxy.environment());
   std::string lines = follower.read_line() + "\n";
   CHECK(text_in(boost::json::parse(lines).as_object(), "event") == "capture");
-  CHECK(setup.proxy.get(setup.context, "http://localhost:3000/echo?followed").status == 200);
+  CHECK(setup.proxy.get(setup.context, "http://localhost:3000/echo?followed=").status == 200);
   while (true) {
     lines += follower.read_line() + "\n";
     const auto line = boost::json::parse(std::string_view(lines).substr(lines.rfind('\n', lines.size() - 2) + 1)).as_object();
     if (text_in(line, "event") != "exchange" || text_in(line, "state") == "open") continue;
-    CHECK(text_in(line, "url") == "http://localhost:3000/echo?followed");
+    CHECK(text_in(line, "url") == "http://localhost:3000/echo?followed=");
     break;
   }
   fits("cli.schema.yaml#/inspect-lines", lines);

@@ -73,7 +73,8 @@ export function Editor({ details, close }) {
         : html`<label>Body <textarea class="mono" rows="8" value=${body} onInput=${({ target }) => setBody(target.value)}
           spellcheck=${false}></textarea></label>`
     }
-    ${details.revealed ? null : html`<p class="note">Where <code>•••</code> stays, what is hidden is sent as it was.</p>`}
+    ${details.revealed ? null : html`<p class="note">Where <code>•••</code> stays, what is hidden is sent as
+      it was, and to this server alone: for another scheme, host or port reveal it first, or take it out.</p>`}
     <p class="problem" role="alert">${error}</p>
     <div class="buttons"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong"
       disabled=${busy}>Send</button></div>

@@ -95,18 +95,22 @@ TEST_CASE("ring: who reads is told of every change once, the oldest first, from 
   CHECK(open.status == 0);
 }
 
-TEST_CASE("ring: what goes before anybody was told of it is counted") {
+TEST_CASE("ring: who reads is told of what went since, whoever else has read") {
   Ring ring(std::make_shared<Numbers>());
   ring.limit(100'000);
   for (int i = 0; i < 10; ++i) end(ring, *begin(ring));
-  ring.told(20);
-  const std::size_t held = ring.holdings().exchanges;
+  CHECK(ring.gone(0).empty());
+  const auto open = begin(ring);
   ring.limit(0);
-  CHECK(ring.holdings().lost == 0);
-  ring.limit(100'000);
-  for (int i = 0; i < 10; ++i) end(ring, *begin(ring));
-  ring.limit(0);
-  CHECK(ring.holdings().lost == held);
+  CHECK(ring.gone(0).size() == 11);
+  CHECK(ring.gone(20) == Numbers64{21});  // those before had ended by then
+  CHECK(ring.gone(21).empty());
+  CHECK(ring.gone(~0ull).empty());
+  CHECK(ring.gone(0).size() == 11);
+  for (std::size_t i = 0; i < 2 * Ring::kGone; ++i) end(ring, *begin(ring));
+  CHECK(ring.gone(0).size() == Ring::kGone);
+  ring.clear();
+  CHECK(ring.gone(0).empty());
 }
 
 TEST_CASE("ring: clearing forgets all, and those that are open go on unseen") {
