@@ -9,10 +9,9 @@ proxy. `straight` is a client without a proxy that does what a proxy must not: i
 each with a Node process of its own: 10,000 POSTs by 300 clients take some 3.5 minutes. `--least 4.9 --most 5.1` looks for the race. Needs a release build, node, and from Debian: haproxy
 nghttp2-proxy. Exit status 0: cmuxproxy has lost none, and sent none twice.
 """
-import argparse, asyncio, base64, collections, json, os, random, subprocess, sys, tempfile, time
+import argparse, asyncio, collections, json, os, random, subprocess, sys, tempfile
+from stage import BINARY, basic, free_port, wait_for
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BINARY = os.environ.get("CMUXPROXY_BIN", os.path.join(ROOT, "build/release/cmuxproxy"))
 ALL = ["cmuxproxy", "haproxy", "nghttpx", "straight"]
 PATIENCE = 30  # seconds for an answer
 
@@ -77,9 +76,7 @@ class Way:
         self.proxy = json.loads(child.stdout.readline())["port"]
         made = subprocess.run([BINARY, "ctx", "create", "--json", "--instance", "bench", "--template", "http://127.0.0.1:{port}"],
                               check=True, capture_output=True, env=environment)
-        context = json.loads(made.stdout)
-        login = base64.b64encode(f"{context['username']}:{context['password']}".encode()).decode()
-        self.credentials = f"Proxy-Authorization: Basic {login}\r\n"
+        self.credentials = f"Proxy-Authorization: {basic(json.loads(made.stdout))}\r\n"
 
     def start_haproxy(self):
         self.proxy = free_port()
@@ -103,24 +100,6 @@ class Way:
             file.write(config)
         self.start(argv(path), stdout=subprocess.DEVNULL)
         wait_for(self.proxy)
-
-
-def free_port():
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port):
-    import socket
-    until = time.time() + PATIENCE
-    while time.time() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    sys.exit(f"nothing listens on {port}")
 
 
 class Client:

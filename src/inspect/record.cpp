@@ -32,17 +32,8 @@ void Heads::keep(Which which, const http::Head& head) {
   scalars.version = head.version;
   scalars.tunnel = head.tunnel, scalars.trailers_accepted = head.trailers_accepted, scalars.origin_form = head.origin_form;
   for (std::size_t i = 0; i < std::size(kTexts); ++i) scalars.sizes[i] = static_cast<std::uint32_t>((head.*kTexts[i]).size());
-  std::size_t texts = 0;
-  for (const std::uint32_t size : scalars.sizes) texts += size;
-  block_.resize(place.at + sizeof scalars + texts);
-  char* to = block_.data() + place.at;
-  std::memcpy(to, &scalars, sizeof scalars);
-  to += sizeof scalars;
-  for (const auto text : kTexts) {
-    const std::string& each = head.*text;
-    std::memcpy(to, each.data(), each.size());
-    to += each.size();
-  }
+  block_.append(reinterpret_cast<const char*>(&scalars), sizeof scalars);
+  for (const auto text : kTexts) block_.append(head.*text);
   head.fields.pack(block_);
   place.size = static_cast<std::uint32_t>(block_.size() - place.at);
   const Place& before = places_[which == response_sent ? response_received : request_received];

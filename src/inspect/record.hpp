@@ -75,6 +75,7 @@ class Heads {
   enum Which : std::uint8_t { request_received, request_sent, response_received, response_sent };
 
   void keep(Which which, const http::Head& head);
+  void keep_as(Which which, Which before) { places_[which] = places_[before]; }  // it is the same
   bool has(Which which) const { return places_[which].size > 0; }
   http::Head head(Which which) const;   // as it was kept
   http::Head shown(Which which) const;  // ... with Host, Content-Length, Upgrade and TE among the fields, as on a wire

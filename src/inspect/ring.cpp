@@ -25,7 +25,6 @@ Ring::Held Ring::make() {
     made = std::move(spare_.back());
     spare_.pop_back();
   }
-  made->began = std::chrono::system_clock::now();
   return Held(made.release(), Return{this});
 }
 
@@ -69,13 +68,14 @@ void Ring::ended(Capture& capture) {
   capture.unlink();
   --opened_;
   charged_ -= capture.charged;
+  while (!ended_.empty() && used() + arena_.growth(capture.charged) > limit_) drop_first();
   ended_.emplace_back(capture, arena_);
   charged_ += ended_.back().bytes();
   if (used() > limit_) fit();
 }
 
 void Ring::fit() {
-  while (used() > limit_) {
+  for (arena_.give_back_spare(); used() > limit_; arena_.give_back_spare()) {
     if (!ended_.empty()) drop_first();
     else if (open_.linked()) drop_open(static_cast<Capture&>(*open_.next()));
     else return;
@@ -154,6 +154,7 @@ void Ring::told(std::uint64_t until) {
 void Ring::clear() {
   while (open_.linked()) drop_open(static_cast<Capture&>(*open_.next()));
   while (!ended_.empty()) drop_first();
+  arena_.give_back_spare();
   lost_ = 0;
 }
 

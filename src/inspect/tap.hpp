@@ -13,6 +13,7 @@ class Tap {
   Tap(const Tap&) = delete;
 
   void head(Heads::Which which, const http::Head& head) { capture_.heads.keep(which, head); }
+  void same_head(Heads::Which which, Heads::Which before) { capture_.heads.keep_as(which, before); }
   // Copies what goes through from here on, where bodies are wanted.
   void follow(http::Meter& client_said, http::Meter& upstream_said);
   // The same for a tunnel that speaks the WebSocket protocol, as its answer has agreed on it.

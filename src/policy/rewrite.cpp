@@ -175,12 +175,13 @@ std::string Illusion::request(http::Head& head) const {
   return origin;
 }
 
-void Illusion::response(http::Head& head, std::string_view client_origin) const {
-  if (!concerns(head.fields, in_responses_)) return;
+bool Illusion::response(http::Head& head, std::string_view client_origin) const {
+  if (!concerns(head.fields, in_responses_)) return false;
   if (in_responses_ & bit(Name::strict_transport_security)) head.fields.remove(Name::strict_transport_security);
   for (std::size_t i = 0; i < head.fields.size(); ++i)
     if (const auto field = head.fields[i]; in_responses_ & bit(field.known))
       if (const auto changed = response_value(field.known, field.value, client_origin)) head.fields.replace(i, *changed);
+  return true;
 }
 
 // Same-origin with the target (RFC 6454 section 5): scheme, host and port. Anything else is not this target's to rename.

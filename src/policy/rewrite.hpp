@@ -43,8 +43,8 @@ class Illusion {
 
   // Returns the Origin that the client sent, where the response may depend on it; else nothing.
   std::string request(http::Head& head) const;
-  // Interim ones and those of upgrades, too. `origin`: what request() returned.
-  void response(http::Head& head, std::string_view origin = {}) const;
+  // Interim ones and those of upgrades, too. `origin`: what request() returned. False: nothing was changed, and mostly nothing is.
+  bool response(http::Head& head, std::string_view origin = {}) const;
 
  private:
   using Changed = std::optional<std::string>;  // nothing: as it was

@@ -148,7 +148,7 @@ Task<void> Exchange::forward() {
       co_return;
     }
     CMUX_CHECK(!lease || *lease, "who is given a lease can use it");
-    if (record_) record_->destination = plan_->origin.text();
+    if (record_) record_->destination = plan_->told().destination;
     if (!lease && !net::has_descriptors() && !std::exchange(looked, true)) {
       const bool found = co_await find_descriptor();
       if (found) continue;
@@ -277,12 +277,13 @@ Task<void> Exchange::upload(http::Stream& upstream) {
 
 Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   http::Head* head = nullptr;
+  bool changed = false;
   while (true) {
     auto next = co_await upstream.read_head();
     if (!next) co_return next.error();
     head = *next;
     if (tap_ && !head->is_interim()) tap_->head(inspect::Heads::response_received, *head);
-    plan_->illusion.response(*head, origin_);
+    changed = plan_->illusion.response(*head, origin_);
     if (!head->is_interim()) break;
     auto written = co_await downstream_.write_head(*head, Next::later);
     if (!written) co_return Error{Errc::cancelled, Side::downstream, false, 0, {}};
@@ -295,7 +296,7 @@ Task<Result<void>> Exchange::respond(http::Stream& upstream) {
   tunnel_ = head->tunnel;
   worker_.count().answered(plan_->routed ? Source::workspace : Source::direct, head->status);
   if (!tunnel_) worker_.count().first_byte.add(worker_.now() - began_);
-  if (record_) note_response(*head);
+  if (record_) note_response(*head, !changed);
   if (head->tunnel) {
     ++worker_.count().tunnels;
     downstream_.cancel_on_abort(nullptr);

@@ -54,7 +54,7 @@ class Exchange final : public Active {
   void begin_record(const http::Head* request);
   void note_plan();
   void note_sent();                                              // the request, to its end
-  void note_response(const http::Head& head);                    // the workspace's
+  void note_response(const http::Head& head, bool as_it_came);   // the workspace's
   void note_own(const http::Head& head, std::string_view body);  // an answer of the proxy's
   void note_error(std::string_view name, const std::string& detail);
   void finish();

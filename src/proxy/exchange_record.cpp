@@ -30,10 +30,6 @@ void show_url(const http::Head& request, std::string& out) {
   }
 }
 
-std::chrono::microseconds since(Clock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
-}
-
 }  // namespace
 
 void note_opening(Counters& count, Record* record, const upstream::Lease& lease) {
@@ -75,7 +71,7 @@ void Exchange::begin_record(const http::Head* request) {
 void Exchange::note_plan() {
   const bool loopback = plan_->routed || plan_->connect == Connect::inside;
   record_->way = plan_->opaque ? inspect::Way::network : loopback ? inspect::Way::loopback : inspect::Way::direct;
-  if (tap_) record_->target.append(plan_->scheme).append("://").append(plan_->target.text());
+  if (tap_) record_->target = plan_->told().target;
 }
 
 void Exchange::note_sent() {
@@ -96,7 +92,7 @@ void Exchange::finish() {
   record_->tunnel = tunnel_;
   record_->sent += client_said_.bytes();
   record_->received += upstream_said_.bytes();
-  record_->total = since(began_);
+  record_->total = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began_);
   record_->response.size = std::max(record_->response.size, upstream_said_.bytes());
   worker_.report(*record_);
 }
@@ -116,11 +112,12 @@ void Exchange::note_own(const http::Head& head, std::string_view body) {
   record_->response.ended = true;
 }
 
-void Exchange::note_response(const http::Head& head) {
+void Exchange::note_response(const http::Head& head, bool as_it_came) {
   record_->status = head.status;
-  record_->first_byte = since(began_);
+  record_->first_byte = std::chrono::duration_cast<std::chrono::microseconds>(worker_.now() - began_);
   if (!tap_) return;
-  tap_->head(inspect::Heads::response_sent, head);
+  if (as_it_came) tap_->same_head(inspect::Heads::response_sent, inspect::Heads::response_received);
+  else tap_->head(inspect::Heads::response_sent, head);
   record_->type = inspect::media_type(head.fields.get(Name::content_type).value_or(""));
   record_->tunnel = tunnel_;
   record_->websocket = tunnel_ && http::equal_ignoring_case(request_->protocol, "websocket");

@@ -8,6 +8,11 @@ policy::Way way_of(const policy::Context& context, const net::Authority& target,
   return policy::way_of(context.route ? &*context.route : nullptr, target.host, rules);
 }
 
+const Plan::Told& Plan::told() const {
+  if (!told_) told_ = {std::string(scheme) + "://" + target.text(), origin.text()};
+  return *told_;
+}
+
 bool reaches_itself(const net::Authority& target, std::uint16_t port, const std::function<bool(const net::Endpoint&)>& is_own) {
   if (!is_own) return false;
   if (const auto literal = net::Endpoint::from_ip(target.host, port)) return is_own(*literal);

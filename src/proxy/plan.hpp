@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "policy/rewrite.hpp"
 #include "proxy/session.hpp"
@@ -37,6 +38,15 @@ struct Plan {
   bool tunnels = false;       // takes CONNECT: a cmuxProxyOrigin
   bool opaque = false;        // what a tunnel carries is the target's own: a name of the workspace's network
   policy::Illusion illusion;  // changes nothing unless routed
+
+  // As records tell of it; made when the first one does.
+  struct Told {
+    std::string target, destination;  // scheme://host:port
+  };
+  const Told& told() const;
+
+ private:
+  mutable std::optional<Told> told_;
 };
 
 using PlanPtr = std::shared_ptr<const Plan>;

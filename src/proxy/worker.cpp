@@ -225,6 +225,8 @@ RecordPtr Worker::new_record(inspect::Level least) {
   if (level == inspect::Level::nothing) return {};
   RecordPtr made = ring_.make();
   made->level = level;
+  if (loop_.now() != wall_at_) wall_at_ = loop_.now(), wall_ = std::chrono::system_clock::now();
+  made->began = wall_;
   return made;
 }
 

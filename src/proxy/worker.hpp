@@ -198,6 +198,9 @@ class Worker {
   Link silent_;      // of Silent ones
   Counters counters_;
   inspect::Ring ring_;
+  // For records: the wall clock, as it was asked when the loop's clock showed that.
+  std::chrono::system_clock::time_point wall_{};
+  Clock::time_point wall_at_{};
   Scope scope_;
   std::function<void()> drained_;
   // For memory: whether there is more of it than the connections of today need is looked at a while after connections came or
