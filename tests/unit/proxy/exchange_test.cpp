@@ -266,7 +266,7 @@ TEST_CASE("replay: an answer is waited for only so long") {
   replay.of = 7;
   replay.head = world.client.request;
   const auto begun = begin_replay(world.worker, "wc-0-1", replay, milliseconds(50));
-  REQUIRE(begun);
+  REQUIRE(begun.has_value());
   cmux::run(world.loop, [](World& of, std::uint64_t number) -> Task<void> {
     co_await of.site.asked;
     while (of.worker.counters().open_connections > 0) co_await sleep_for(milliseconds(5));
