@@ -120,7 +120,7 @@ Task<void> AutoForwards::follow(std::shared_ptr<Followed> one) {
     if (!one->over) take(*one, ports);
     one->asked.set();
     if (one->over) break;
-    one->look = ports ? kLook : std::min(one->look * 2, kLongestLook);
+    one->look = ports ? kLook : std::min(one->look * 2, kSlowLook);
     one->next.after(one->look);
     co_await one->wake;
   }

@@ -18,7 +18,7 @@ class AutoForwards {
   static constexpr std::size_t kMostListening = 1'000;  // that are told of a workspace
   static constexpr std::uint16_t kLeast = 1024;         // those below are this machine's own services'
   static constexpr milliseconds kLook{2'000};           // between two questions
-  static constexpr milliseconds kLongestLook{30'000};   // ... where they are not answered: each time twice as long, up to that
+  static constexpr milliseconds kSlowLook{30'000};      // ... where they are not answered: each time twice as long, up to that
 
   AutoForwards(Loop& loop, Workers& workers, std::function<void(const admin::EventRecord&)> publish)
       : loop_(loop), workers_(workers), publish_(std::move(publish)) {}
