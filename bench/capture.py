@@ -3,13 +3,13 @@
 
 usage: bench/capture.py [cpu] [memory] [--rounds N] [--seconds N] [--rate N]
 
-cpu: one instance whose capture is switched between runs, in interleaved rounds, HTTP/1 to HTTP/1 and HTTP/2 (h2c) to HTTP/1, 12-byte body: `off`, `auto`
+cpu: one instance whose capture is switched between runs, in rounds of changing order, HTTP/1 to HTTP/1 and HTTP/2 (h2c) to HTTP/1, 12-byte body: `off`, `auto`
 while nobody watches, `heads` and `bodies`; medians, and their ratio to `off`.
 memory: --rate requests a second (10,000) of HTTP/2 for a minute into --capture-memory 64m, with bodies of 1 kB; what the capture says that it
 holds, and what the process has more than before. Exit status 1: it was over its setting.
 Needs a release build, nginx, wrk and h2load (nghttp2-client). Compare the ratios of one run, never figures of different runs.
 """
-import argparse, json, statistics, sys, threading, time, urllib.request
+import argparse, json, random, statistics, sys, threading, time, urllib.request
 from stage import Stage, basic, cpu_seconds, memory_kb
 
 MODES = ["off", "auto", "heads", "bodies"]
@@ -46,7 +46,7 @@ def cpu(subject, arguments):
     for way in (subject.h1, subject.h2):
         runs = {mode: [] for mode in MODES}
         for _ in range(arguments.rounds):
-            for mode in MODES:
+            for mode in random.sample(MODES, len(MODES)):
                 subject.capture(mode)
                 before = cpu_seconds(subject.pid)
                 count = way(arguments.seconds)

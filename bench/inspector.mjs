@@ -1,12 +1,15 @@
 // inspector.mjs [EXCHANGES]: what the inspector's page costs a browser with many exchanges (50,000): when it is painted first, its weight, and the
 // longest task of its main thread, by the thread's own clock, while it loads, scrolls, filters, sorts, and while exchanges come. A busy machine
-// makes no difference to that clock but through its caches; the paint is wall time, and the least of five.
-import { readFileSync } from 'node:fs';
+// makes no difference to that clock but through its caches; the paint is wall time, and the least of five: from the page's navigation, and, with
+// a release build, from the start of `cmuxproxy inspect`, which opens it in a browser that runs.
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { launch } from '../tests/browser/lib/browser.mjs';
 import { exchange, startFake } from '../tests/browser/lib/inspector_fake.mjs';
-import { source } from '../tests/browser/lib/process.mjs';
+import { source, temporaryFolder } from '../tests/browser/lib/process.mjs';
+import { program, startProxy } from '../tests/browser/lib/proxy.mjs';
 
 const count = Number(process.argv[2] ?? 50_000);
 const browser = await launch();
@@ -31,6 +34,36 @@ async function paints() {
   await fake.close();
   const weight = asked.reduce((sum, name) => sum + gzipSync(readFileSync(join(source, 'web/inspector', name)), { level: 9 }).length, 0);
   console.log(`first paint ${Math.round(Math.min(...times))} ms, ${asked.length} files, ${(weight / 1000).toFixed(1)} kB compressed`);
+}
+
+/** From the start of the command to the first paint; the opener hands the page to a browser that runs already, as xdg-open does. */
+async function opens() {
+  const proxy = await startProxy();
+  const folder = temporaryFolder();
+  const pipe = join(folder, 'opened');
+  execFileSync('mkfifo', [pipe]);
+  writeFileSync(join(folder, 'xdg-open'), `#!/bin/sh\necho "$1" > ${pipe}\n`);
+  chmodSync(join(folder, 'xdg-open'), 0o755);
+  const times = [];
+  for (let i = 0; i < 5; ++i) {
+    const context = await browser.newContext({ viewport });
+    const page = await context.newPage();
+    const opened = createReadStream(pipe).setEncoding('utf8');
+    const start = performance.timeOrigin + performance.now();
+    const child = spawn(program, ['inspect'], { env: { ...process.env, ...proxy.env, PATH: `${folder}:${process.env.PATH}` }, stdio: 'ignore' });
+    const [path] = await opened.take(1).toArray();
+    const called = performance.timeOrigin + performance.now();
+    await page.goto(`file://${path.trim()}`);
+    await page.waitForURL('**/inspector/*');
+    await page.locator('.list').waitFor();
+    const painted = await page.evaluate(() => performance.timeOrigin + performance.getEntriesByName('first-contentful-paint')[0].startTime);
+    times.push({ browser: called - start, painted: painted - start });
+    await new Promise((done) => (child.exitCode === null ? child.once('exit', done) : done()));
+    await context.close();
+  }
+  await proxy.stop();
+  const best = times.sort((a, b) => a.painted - b.painted)[0];
+  console.log(`first paint ${Math.round(best.painted)} ms after the start of \`cmuxproxy inspect\`, of these ${Math.round(best.browser)} until the browser is called`);
 }
 
 const fake = await startFake({ count });
@@ -72,6 +105,7 @@ const scroll = (step, times) =>
   );
 
 await paints();
+await opens();
 await traced('load', async () => {
   await page.goto(fake.url);
   await shows(`${count.toLocaleString('en-US')} `);

@@ -32,6 +32,8 @@ export interface ContextOptions {
   dedicatedPort?: boolean | number;
   /** Ports of 127.0.0.1 (`local`; 0: any) that lead to a port of the workspace. */
   forwards?: { port: number; local?: number }[];
+  /** Ports of the workspace, each under its own number while it listens there; its far end must be our gateway. */
+  forwardAuto?: boolean;
   /** A preview URL from which the route is taken; fields of `route` go before. */
   fromUrl?: string;
   /** Fills in the template and headers that `route` leaves open. */

@@ -79,6 +79,7 @@ const std::vector<Api::Operation>& Api::table() {
       {"POST", "/v1/contexts", &Api::create_context, {}, true},
       {"DELETE", "/v1/contexts", &Api::release_contexts, {"webContentsId", "all"}},
       {"GET", "/v1/contexts/{id}", &Api::show_context, {"secrets"}},
+      {"GET", "/v1/contexts/{id}/ports", &Api::show_ports},
       {"PATCH", "/v1/contexts/{id}", &Api::change_context, {}, true},
       {"DELETE", "/v1/contexts/{id}", &Api::release_context},
       {"GET", "/inspector", &Api::to_inspector, {}, false, kOpen},
@@ -292,8 +293,8 @@ Task<Reply> Api::shut_down(Call& call) {
 }
 
 const std::vector<std::string_view>& Api::event_types() {
-  static const std::vector<std::string_view> types{"request",          "context.created",       "context.released",
-                                                   "context.rerouted", "context.tunnel-failed", "log"};
+  static const std::vector<std::string_view> types{
+      "request", "context.created", "context.released", "context.rerouted", "context.ports", "context.tunnel-failed", "log"};
   return types;
 }
 

@@ -23,6 +23,15 @@ struct TunnelFailure {
   std::string target, error, detail;
 };
 boost::json::object failure_to_json(const TunnelFailure& failure);
+// What goes on with the ports of a context that are forwarded as they appear in its workspace.
+struct AutoForward {
+  std::vector<std::uint16_t> listening;  // there
+  std::vector<std::uint16_t> forwarded;  // ... and here, under the same numbers
+  std::vector<std::uint16_t> taken;      // those that will be, once their numbers are free here
+  std::string error;                     // why nothing new is known; empty: it is
+  bool operator==(const AutoForward&) const = default;
+};
+boost::json::object auto_forward_to_json(const AutoForward& now);
 // The data of a "log" event, and a line of GET /v1/logs.
 boost::json::object line_to_json(const log::Line& line);
 
@@ -48,6 +57,11 @@ class Instance {
   virtual const std::string& proxy_address() const = 0;  // "127.0.0.1:39385"
   virtual const std::vector<std::string>& more_domains() const = 0;
   virtual const TunnelFailure* tunnel_failure(const std::string& context) const = 0;  // null: none has failed
+  // Which ports listen in its workspace: its far end is asked.
+  virtual Task<Result<std::vector<std::uint16_t>>> ports(policy::ContextPtr context) = 0;
+  virtual const AutoForward* auto_forward(const std::string& context) const = 0;  // null: none are forwarded by themselves
+  // Returns when those that listen as the context is made are forwarded, or cannot be.
+  virtual Task<void> forwarded(const std::string& context) = 0;
   // Somebody listens to events, or nobody any more: workers measure, and lines of the log are told, only for listeners.
   virtual void set_observed(bool observed) = 0;
   virtual Exchanges& exchanges() = 0;
@@ -116,6 +130,7 @@ class Api final : public http::Handler {
   Task<Reply> create_context(Call& call);
   Task<Reply> release_contexts(Call& call);
   Task<Reply> show_context(Call& call);
+  Task<Reply> show_ports(Call& call);
   Task<Reply> change_context(Call& call);
   Task<Reply> release_context(Call& call);
 
@@ -130,6 +145,7 @@ class Api final : public http::Handler {
 
 // A context with the contract's keys. `secrets`: with the password and the route's header values, as only its creator sees them.
 boost::json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets,
-                                    const policy::Usage& usage, const TunnelFailure* failure = nullptr);
+                                    const policy::Usage& usage, const TunnelFailure* failure = nullptr,
+                                    const AutoForward* auto_forward = nullptr);
 
 }  // namespace cmux::admin

@@ -1,4 +1,6 @@
 // The admin API's operations on contexts.
+#include <fmt/format.h>
+
 #include <boost/json.hpp>
 
 #include "admin/api_call.hpp"
@@ -28,17 +30,22 @@ Task<Reply> Api::list_contexts(Call&) {
   const std::vector<policy::ContextPtr> contexts = instance_.contexts().list();
   const std::vector<policy::Usage> usage = co_await instance_.usage(contexts);
   for (std::size_t i = 0; i < contexts.size(); ++i)
-    list.emplace_back(
-        context_to_json(*contexts[i], instance_.proxy_address(), false, usage[i], instance_.tunnel_failure(contexts[i]->id)));
+    list.emplace_back(context_to_json(*contexts[i], instance_.proxy_address(), false, usage[i],
+                                      instance_.tunnel_failure(contexts[i]->id), instance_.auto_forward(contexts[i]->id)));
   co_return json_reply(200, document);
 }
 
 Task<Reply> Api::tell(std::uint16_t status, policy::ContextPtr context, bool secrets, bool with_warnings) {
   std::vector<policy::ContextPtr> one{context};
   const std::vector<policy::Usage> usage = co_await instance_.usage(std::move(one));
-  json::object document =
-      context_to_json(*context, instance_.proxy_address(), secrets, usage.front(), instance_.tunnel_failure(context->id));
-  const std::vector<std::string> warnings = with_warnings ? policy::warnings_of(*context) : std::vector<std::string>();
+  json::object document = context_to_json(*context, instance_.proxy_address(), secrets, usage.front(),
+                                          instance_.tunnel_failure(context->id), instance_.auto_forward(context->id));
+  std::vector<std::string> warnings = with_warnings ? policy::warnings_of(*context) : std::vector<std::string>();
+  if (const AutoForward* const now = with_warnings ? instance_.auto_forward(context->id) : nullptr) {
+    if (!now->error.empty()) warnings.push_back(fmt::format("nothing is forwarded until the far end tells: {}", now->error));
+    if (!now->taken.empty())
+      warnings.push_back(fmt::format("taken on this machine, and forwarded once they are free: {}", fmt::join(now->taken, ", ")));
+  }
   if (!warnings.empty()) {
     json::array& list = document["warnings"].emplace_array();
     for (const std::string& warning : warnings) list.emplace_back(warning);
@@ -58,6 +65,7 @@ Task<Reply> Api::create_context(Call& call) {
   }
   if (!made) co_return refused_field(made.error(), "");
   const policy::ContextPtr context = *made;
+  co_await instance_.forwarded(context->id);
   Reply reply = co_await tell(201, context, true, true);  // its credentials work from the answer on
   reply.fields.emplace_back("Location", "/v1/contexts/" + context->id);
   co_return reply;
@@ -89,6 +97,18 @@ Task<Reply> Api::show_context(Call& call) {
   if (context) co_return co_await tell(200, context, secrets, false);
   co_await instance_.settled();
   co_return no_such_context();
+}
+
+Task<Reply> Api::show_ports(Call& call) {
+  const policy::ContextPtr context = instance_.contexts().find(call.id);
+  if (!context) co_return no_such_context();
+  const auto ports = co_await instance_.ports(context);
+  if (ports) {
+    json::object document{{"ports", json::value_from(*ports)}};
+    co_return json_reply(200, document);
+  }
+  if (ports.error().code == Errc::unsupported) co_return problem(409, ports.error().detail);
+  co_return problem(502, log::printable(ports.error().detail));
 }
 
 Task<Reply> Api::change_context(Call& call) {

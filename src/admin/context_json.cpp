@@ -19,8 +19,17 @@ json::object failure_to_json(const TunnelFailure& failure) {
   return out;
 }
 
+json::object auto_forward_to_json(const AutoForward& now) {
+  json::object out{{"listening", json::value_from(now.listening)},
+                   {"forwarded", json::value_from(now.forwarded)},
+                   {"taken", json::value_from(now.taken)}};
+  if (now.error.empty()) out["error"] = nullptr;
+  else out["error"] = now.error;
+  return out;
+}
+
 json::object context_to_json(const policy::Context& context, const std::string& proxy_address, bool secrets,
-                             const policy::Usage& usage, const TunnelFailure* failure) {
+                             const policy::Usage& usage, const TunnelFailure* failure, const AutoForward* auto_forward) {
   json::object out;
   out["id"] = context.id;
   out["username"] = context.username;
@@ -38,6 +47,8 @@ json::object context_to_json(const policy::Context& context, const std::string& 
   json::array& forwards = out["forwards"].emplace_array();
   for (const policy::Forward& forward : context.forwards)
     forwards.emplace_back(json::object{{"port", forward.port}, {"local", forward.local}});
+  if (auto_forward) out["autoForward"] = auto_forward_to_json(*auto_forward);
+  else out["autoForward"] = nullptr;
   out["transparent"] = context.transparent;
   if (context.label.empty()) out["label"] = nullptr;
   else out["label"] = context.label;

@@ -26,9 +26,9 @@ constexpr std::size_t kMostForwards = 64;
 
 // The keys that say a route, and the others of a new context.
 constexpr std::array<std::string_view, 5> kChangeKeys = {"route", "fromUrl", "preset", "token", "direct"};
-constexpr std::array<std::string_view, 12> kCreateKeys = {"webContentsId", "route",         "fromUrl",  "preset",
-                                                          "token",         "direct",        "label",    "ttlSeconds",
-                                                          "ownerPid",      "dedicatedPort", "forwards", "transparent"};
+constexpr std::array<std::string_view, 13> kCreateKeys = {
+    "webContentsId", "route",    "fromUrl",       "preset",   "token",       "direct",     "label",
+    "ttlSeconds",    "ownerPid", "dedicatedPort", "forwards", "forwardAuto", "transparent"};
 
 json::string_view to_json(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view from_json(json::string_view text) { return {text.data(), text.size()}; }
@@ -167,6 +167,14 @@ std::optional<Reply> read_ports(const json::object& body, policy::ContextRequest
   if (const json::value* const value = set_value(body, "transparent")) {
     if (value->is_string()) request.transparent = from_json(value->get_string());
     if (request.transparent.empty()) return problem(400, "transparent: must be the path of a Unix socket", "transparent");
+  }
+  if (const json::value* const value = set_value(body, "forwardAuto")) {
+    if (!value->is_bool()) return problem(400, "forwardAuto: must be true or false", "forwardAuto");
+    request.forward_auto = value->get_bool();
+    if (request.forward_auto && !request.route)
+      return problem(400, "forwardAuto: needs a route: its far end tells which ports listen", "forwardAuto");
+    if (const auto to = request.forward_auto ? policy::destination_of_ports(*request.route) : policy::Destination(); !to)
+      return problem(400, fmt::format("forwardAuto: {}", to.error().detail), "forwardAuto");
   }
   const json::value* const forwards = set_value(body, "forwards");
   if (!forwards) return std::nullopt;

@@ -43,6 +43,13 @@ Result<Doors::Port> bind_port(std::uint16_t number, std::string_view field) {
   return bound;
 }
 
+net::Authority workspace_port(std::uint16_t port) {
+  net::Authority target;
+  target.host = "localhost";
+  target.port = port;
+  return target;
+}
+
 bool any_leads_to(const Doors::Port& port, const net::Endpoint& endpoint) {
   return std::any_of(port.begin(), port.end(), [&](const auto& listener) { return leads_to(listener->endpoint(), endpoint); });
 }
@@ -76,25 +83,43 @@ Result<Doors::Bound> Doors::bind(policy::ContextRequest& request) const {
 
 void Doors::open(const policy::Context& context, Bound bound) {
   if (bound.dedicated.empty() && bound.forwards.empty() && bound.transparent.empty()) return;
+  accept(bound.dedicated, {context.username});
+  for (std::size_t i = 0; i < bound.forwards.size(); ++i)
+    accept(bound.forwards[i], {context.username, workspace_port(context.forwards[i].port)});
+  if (!bound.transparent.empty()) accept(bound.transparent, {context.username, {}, bound.transparent.front()->endpoint().port()});
+  std::lock_guard lock(mutex_);
+  open_[context.id].push_back(std::move(bound));
+}
+
+void Doors::accept(const Port& port, proxy::Door door) {
   std::vector<proxy::Worker*> all;
   for (const auto& worker : workers_) all.push_back(worker.get());
   proxy::Worker* const first = all.front();
-  const auto accept = [&](const Port& port, const proxy::DoorPtr& door) {
-    for (const auto& listener : port) first->post([first, all, listener, door] { first->accept(listener, all, door); });
-  };
-  accept(bound.dedicated, std::make_shared<proxy::Door>(proxy::Door{context.username}));
-  for (std::size_t i = 0; i < bound.forwards.size(); ++i) {
-    net::Authority target;
-    target.host = "localhost";
-    target.port = context.forwards[i].port;
-    accept(bound.forwards[i], std::make_shared<proxy::Door>(proxy::Door{context.username, std::move(target)}));
-  }
-  if (!bound.transparent.empty()) {
-    const std::uint16_t port = bound.transparent.front()->endpoint().port();
-    accept(bound.transparent, std::make_shared<proxy::Door>(proxy::Door{context.username, {}, port}));
-  }
+  const proxy::DoorPtr shared = std::make_shared<proxy::Door>(std::move(door));
+  for (const auto& listener : port) first->post([first, all, listener, shared] { first->accept(listener, all, shared); });
+}
+
+Result<void> Doors::open_forward(const policy::Context& context, std::uint16_t port) {
+  auto bound = bind_port(port, "forward");
+  if (!bound) return bound.error();
+  accept(*bound, {context.username, workspace_port(port)});
+  Bound one;
+  one.forwards.push_back(std::move(*bound));
   std::lock_guard lock(mutex_);
-  open_[context.id].push_back(std::move(bound));
+  open_[context.id].push_back(std::move(one));
+  return {};
+}
+
+void Doors::close_forward(const policy::Context& context, std::uint16_t port) {
+  std::lock_guard lock(mutex_);
+  const auto found = open_.find(context.id);
+  if (found == open_.end()) return;
+  std::erase_if(found->second, [&](const Bound& bound) {
+    const bool it = bound.dedicated.empty() && bound.transparent.empty() && bound.forwards.size() == 1 &&
+                    bound.forwards.front().front()->endpoint().port() == port;
+    if (it) close(bound);
+    return it;
+  });
 }
 
 // A listener belongs to the thread that accepts.

@@ -35,6 +35,9 @@ class Doors {
   Result<Bound> bind(policy::ContextRequest& request) const;
   // Besides what the context has open already.
   void open(const policy::Context& context, Bound bound);
+  // A forwarded port of that number, besides; an error where it cannot be. And its end.
+  Result<void> open_forward(const policy::Context& context, std::uint16_t port);
+  void close_forward(const policy::Context& context, std::uint16_t port);
   // The context is gone.
   void close(const policy::Context& context);
   // No more connections, for a stop. Those that are open go on.
@@ -45,6 +48,7 @@ class Doors {
   bool is_own(const net::Endpoint& endpoint, bool dedicated_only) const;
 
  private:
+  void accept(const Port& port, proxy::Door door);
   void close(const Port& port);
   void close(const Bound& bound);
 

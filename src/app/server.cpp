@@ -10,6 +10,7 @@
 
 #include "admin/api.hpp"
 #include "admin/instance_file.hpp"
+#include "app/auto_forwards.hpp"
 #include "app/doors.hpp"
 #include "app/file_watch.hpp"
 #include "app/hand_over.hpp"
@@ -67,6 +68,7 @@ class Server final : public admin::Instance {
     late.after(kAbortTime / 2);
     loop_.run(scope_.join());
     loop_.run(inspection_.stop());
+    loop_.run(auto_forwards_.join());
     late.cancel();
     if (end()) return 0;
     // A look-up or a connection attempt hangs in the system, and the thread with it. Nothing is lost by leaving.
@@ -94,6 +96,10 @@ class Server final : public admin::Instance {
   const std::string& proxy_address() const override { return proxy_; }
   const std::vector<std::string>& more_domains() const override { return settings_.domains; }
   const admin::TunnelFailure* tunnel_failure(const std::string& context) const override { return reports_.failure_of(context); }
+
+  Task<Result<std::vector<std::uint16_t>>> ports(ContextPtr context) override { return auto_forwards_.ask(std::move(context)); }
+  const admin::AutoForward* auto_forward(const std::string& context) const override { return auto_forwards_.of(context); }
+  Task<void> forwarded(const std::string& context) override { return auto_forwards_.settled(context); }
 
   Task<void> settled() override {
     // Posts are carried out in order: when this one has come back, every change before it is known.
@@ -274,6 +280,7 @@ class Server final : public admin::Instance {
   void on_change(Change change, const ContextPtr& context, std::string_view reason) {
     workers_.tell([change, context](proxy::Worker& worker) { worker.apply(change, context); });
     if (change == Change::added) ++contexts_created_;
+    auto_forwards_.changed(change, context, *doors_);
     if (change == Change::released) doors_->close(*context);
     reports_.changed(change, *context, reason);
   }
@@ -346,6 +353,7 @@ class Server final : public admin::Instance {
   // Stops accepting, lets what is under way end, for a limited time. The admin API answers until then.
   Task<void> drain() {
     listeners_.close(workers_.first());
+    auto_forwards_.stop();
     doors_->close_all();
     for (HandOver* const one : handing_over_) one->cancel();
     const auto drained = std::make_shared<Event>();
@@ -378,6 +386,7 @@ class Server final : public admin::Instance {
   std::unique_ptr<Doors> doors_;
   Listeners listeners_;
   Workers workers_{loop_};
+  AutoForwards auto_forwards_{loop_, workers_, [this](const admin::EventRecord& event) { api_->publish(event); }};
   Inspection inspection_{workers_, contexts_, [this] { observe(); }};
   std::set<http::Drainable*> admin_open_;
   std::set<net::Transport*> admin_transports_;

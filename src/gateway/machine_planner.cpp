@@ -15,7 +15,7 @@ using proxy::bad_request;
 namespace {
 
 constexpr std::string_view kToken = "X-Cmux-Token";
-constexpr std::string_view kPortsPath = "/_cmux/ports", kEventStream = "text/event-stream";
+constexpr std::string_view kEventStream = "text/event-stream";
 constexpr milliseconds kLook{1'000};               // at the ports
 constexpr int kQuiet = 15;                         // looks without a change, until something is said all the same
 constexpr std::string_view kNoHost = "127.0.0.1";  // where processes listen that belong to no workspace in particular

@@ -26,6 +26,8 @@ struct MachineRules {
   std::vector<std::string> allow_hosts;      // globs, in lower case
 };
 
+constexpr std::string_view kPortsPath = "/_cmux/ports";
+
 class MachinePlanner final : public proxy::Planner {
  public:
   explicit MachinePlanner(MachineRules rules);

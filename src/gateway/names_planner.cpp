@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "gateway/machine_planner.hpp"
 #include "gateway/presented.hpp"
 #include "policy/credentials.hpp"
 
@@ -23,6 +24,7 @@ struct NamesPlanner::NamesPlan : proxy::Plan {
   Label label;
   bool known = false;     // its machine is
   bool straight = false;  // to the port itself, by the port's template
+  bool ports = false;     // the machine itself is asked, which of its ports listen: no reason to wake it
 };
 
 namespace {
@@ -88,8 +90,10 @@ bool NamesPlanner::answers(const proxy::Entrance& entrance, const http::Head& re
       https_ = http::equal_ignoring_case(last_of(field.value), "https");
   }
   const bool connect = proxy::is_tunnel(request);
+  ports_ = rules_->keys && request.path == kPortsPath && request.method == "GET" && !request.fields.contains(Name::cookie);
   key_.assign(reinterpret_cast<const char*>(&generation_), sizeof generation_);
   key_ += connect ? 'c' : https_ ? 's' : 'p';
+  if (ports_) key_ += '\n';
   key_ += request.authority;
   // Line ends stand in no value.
   if (forwarded_host_) key_ += '\n', key_ += *forwarded_host_;
@@ -186,9 +190,11 @@ std::shared_ptr<const NamesPlanner::NamesPlan> NamesPlanner::make(const Host& ho
   plan->straight = straight;
   plan->origin = machine->origin;
   plan->authority = machine->authority;
+  plan->ports = ports_ && !straight;
   plan->headers.push_back({"X-Cmux-Proxied", "true", Name::x_cmux_proxied, false});
   if (!straight) {
-    plan->headers.push_back({"X-Cmux-Port-Internal", fmt::format("{}", label.port), Name::x_cmux_port_internal, false});
+    if (!plan->ports)
+      plan->headers.push_back({"X-Cmux-Port-Internal", fmt::format("{}", label.port), Name::x_cmux_port_internal, false});
     if (!label.workspace.empty())
       plan->headers.push_back({"X-Cmux-Workspace-Internal", label.workspace, Name::x_cmux_workspace_internal, false});
     // The dev server sees the name that the browser does, so that its Origin fits, unless the client knows better.
@@ -311,7 +317,7 @@ struct NamesPlanner::Waiter : Link {
 
 // What is not there may be asleep. What speaks is not: bad TLS and bad answers are not mended by waiting.
 bool NamesPlanner::mends(const proxy::Plan& plan, const Error& error) const {
-  if (!wake_ || error.side != Side::upstream) return false;
+  if (!wake_ || error.side != Side::upstream || static_cast<const NamesPlan&>(plan).ports) return false;
   switch (error.code) {
     // By a port's own name it is that port where nobody listens: of the machine it says nothing.
     case Errc::refused: return !static_cast<const NamesPlan&>(plan).straight;

@@ -5,6 +5,9 @@
 // Who has access shows a token (token.hpp): as a bearer, as the password of a CONNECT, as a cookie, or once in the URL. It is
 // checked when a connection shows one that it has not shown before, and goes no further than here. When a token is revoked, or
 // over, or its key is, what is under way by it ends.
+//
+// Where access is asked for, GET /_cmux/ports is the machine's own (machine_planner.hpp) and no dev server's, whatever the port
+// in the name; but not with a cookie, as pages have it.
 #pragma once
 
 #include <functional>
@@ -87,7 +90,7 @@ class NamesPlanner final : public proxy::Planner {
 
   // Of the request that is being planned.
   std::string key_;  // what its plan depends on
-  bool proxied_ = false, https_ = false;
+  bool proxied_ = false, https_ = false, ports_ = false;
   std::optional<std::string_view> override_, forwarded_host_;
   std::shared_ptr<const NamesPlan> planned_;
 };

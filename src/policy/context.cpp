@@ -97,6 +97,7 @@ Result<ContextPtr> ContextStore::create(ContextRequest request) {
   made->owner_pid = request.owner_pid;
   made->dedicated_port = request.dedicated_port;
   made->forwards = std::move(request.forwards);
+  made->forward_auto = request.forward_auto;
   made->transparent = !request.transparent.empty();
   if (auto room = check_room(bytes_of(*made), 0); !room) return room.error();
   bytes_ += bytes_of(*made);

@@ -214,8 +214,8 @@ std::optional<std::string> Illusion::seen_as(std::uint16_t port) const {
   } else if (view_.forwards) {
     const auto has = [&](const Forward& forward) { return forward.port == port; };
     const auto forward = std::find_if(view_.forwards->begin(), view_.forwards->end(), has);
-    if (forward == view_.forwards->end()) return std::nullopt;
-    port = forward->local;
+    if (forward != view_.forwards->end()) port = forward->local;
+    else if (!view_.forward_auto) return std::nullopt;
   }
   net::Authority at = view_.authority;
   at.port = port == default_port(view_.scheme) ? std::nullopt : std::optional(port);

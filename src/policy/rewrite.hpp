@@ -27,6 +27,7 @@ struct View {
   // Set for clients of a forwarded port, which use no proxy: that they call the target by another port, and which ports they
   // reach.
   std::optional<std::vector<Forward>> forwards;
+  bool forward_auto = false;  // ... and others under their own numbers, as far as they listen
   // More cmux domains, whose names are no loopback; they outlive whoever looks through this.
   std::span<const std::string> domains;
 };

@@ -198,6 +198,14 @@ Result<void> check_route(const Route& route) {
   return check_required(route, kind_of(route));
 }
 
+namespace {
+
+void name_workspace(const Route& route, Destination& destination) {
+  if (!route.scope.empty() && route.scope != "base") destination.headers.emplace_back("X-Cmux-Workspace-Internal", route.scope);
+}
+
+}  // namespace
+
 Result<Destination> destination_of(const Route& route, Scheme target_scheme, std::string_view target_host,
                                    std::uint16_t target_port) {
   const Kind kind = kind_of(route);
@@ -225,8 +233,7 @@ Result<Destination> destination_of(const Route& route, Scheme target_scheme, std
   const bool wanted = route.host_override == Choice::on || route.host_header;
   destination.host_override = wanted || (route.host_override == Choice::automatic && kind != Kind::url_template);
   if (destination.host_override) override_host(route, kind, target_scheme, target_host, target_port, destination);
-  if (kind == Kind::proxy_origin && !route.scope.empty() && route.scope != "base")
-    destination.headers.emplace_back("X-Cmux-Workspace-Internal", route.scope);
+  if (kind == Kind::proxy_origin) name_workspace(route, destination);
   destination.headers.insert(destination.headers.end(), route.headers.begin(), route.headers.end());
   return destination;
 }
@@ -243,6 +250,28 @@ Result<Destination> destination_of_host(const Route& route, Scheme target_scheme
   destination.headers.emplace_back("X-Cmux-Target-Internal", whole.text());
   // A server that has several names goes by this one, without the usual port, as it would for any other client.
   destination.headers.emplace_back("X-Cmux-Host-Override", seen.text());
+  destination.headers.insert(destination.headers.end(), route.headers.begin(), route.headers.end());
+  return destination;
+}
+
+Result<Destination> destination_of_ports(const Route& route) {
+  constexpr std::uint16_t kAny = 39379;  // the machine is asked, whichever port its name is made with
+  Destination destination;
+  switch (kind_of(route)) {
+    case Kind::proxy_origin: {
+      const auto url = parse_proxy_origin(route);
+      if (!url) return url.error();
+      destination = at(*url);
+      name_workspace(route, destination);
+      break;
+    }
+    case Kind::cmux: destination = at_https(cmux_host(route, kAny)); break;
+    case Kind::url_template:
+    case Kind::morph:
+      return make_error(Errc::unsupported,
+                        "the far end of this route is no gateway, which alone tells the ports of its workspace (direct, "
+                        "cmuxProxyOrigin, or a cmux name)");
+  }
   destination.headers.insert(destination.headers.end(), route.headers.begin(), route.headers.end());
   return destination;
 }

@@ -82,6 +82,10 @@ Result<Destination> destination_of(const Route& route, Scheme target_scheme, std
 // The destination of a target that the route's `hosts` name: its cmuxProxyOrigin, which is told which host and port.
 Result<Destination> destination_of_host(const Route& route, Scheme target_scheme, const net::Authority& target);
 
+// Where its far end tells which ports listen in the workspace, should that be a gateway (GET /_cmux/ports). Errc::unsupported:
+// there can be none.
+Result<Destination> destination_of_ports(const Route& route);
+
 // What is right and may still surprise, a sentence each, for whoever makes the route.
 std::vector<std::string> warnings_of(const Route& route);
 

@@ -35,8 +35,8 @@ Result<Plan> make_plan(const policy::Context* context, std::string_view scheme, 
                                                    : policy::destination_of(*context->route, kind, target.host, port);
     if (!destination) return destination.error();
     if (appearance) {
-      policy::View view{kind, appearance->forwarded ? *appearance->forwarded : target, {}, rules.domains};
-      if (appearance->forwarded) view.forwards = context->forwards;
+      policy::View view{kind, appearance->forwarded ? *appearance->forwarded : target, {}, false, rules.domains};
+      if (appearance->forwarded) view.forwards = context->forwards, view.forward_auto = context->forward_auto;
       plan.illusion = policy::Illusion(*context->route, target, *destination, std::move(view), appearance->rewrites);
     }
     plan.origin = {destination->scheme == policy::Scheme::https, destination->h2c, destination->host, destination->port};

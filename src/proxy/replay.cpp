@@ -1,20 +1,20 @@
 #include "proxy/replay.hpp"
 
-#include "base/log.hpp"
 #include "proxy/exchange.hpp"
 
 namespace cmux::proxy {
 namespace {
 
 constexpr std::uint64_t kMostAnswer = 64 * 1024 * 1024;  // bytes, past which it is given up
-constexpr milliseconds kTime{120'000};                   // ... and time
 constexpr std::size_t kMostWaiting = 64 * 1024 * 1024;   // bytes of requests that are being sent again, at once
 constexpr std::size_t kLeast = 16 * 1024;                // ... of one, with what is around it
 
 // Nobody is there to be waited for.
 class MemoryStream final : public http::Stream {
  public:
-  MemoryStream(http::Head head, std::string body) : head_(std::move(head)), body_(std::move(body)) { late_.after(kTime); }
+  MemoryStream(http::Head head, std::string body, milliseconds time) : head_(std::move(head)), body_(std::move(body)) {
+    late_.after(time);
+  }
 
   Task<Result<http::Head*>> read_head() override { co_return &head_; }
   Task<Result<http::Body>> read_body() override { co_return http::Body{body_, true}; }
@@ -50,24 +50,21 @@ class MemoryStream final : public http::Stream {
   Deadline late_{[](void* self) { static_cast<MemoryStream*>(self)->end(); }, this};
 };
 
-}  // namespace
-
-// On its way like a client's connection: a stop waits for it.
-Task<void> Worker::replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body) {
-  ++counters_.open_connections;
-  const std::size_t bytes = kLeast + body.size();
-  replaying_ += bytes;
-  MemoryStream stream(std::move(head), std::move(body));
-  try {
-    Exchange exchange(*this, *entrance, stream);
-    co_await exchange.run();
-  } catch (const std::exception& bug) { log::error("a replay failed: {}", bug.what()); }
-  replaying_ -= bytes;
-  --counters_.open_connections;
-  check_drained();
+Task<void> send_again(Worker& worker, std::shared_ptr<Entrance> entrance, http::Head head, std::string body, milliseconds time) {
+  struct Held {
+    std::size_t& sum;
+    const std::size_t bytes;
+    ~Held() { sum -= bytes; }
+  } const held{worker.replaying(), kLeast + body.size()};
+  held.sum += held.bytes;
+  MemoryStream stream(std::move(head), std::move(body), time);
+  Exchange exchange(worker, *entrance, stream);
+  co_await exchange.run();
 }
 
-Result<std::uint64_t> begin_replay(Worker& worker, const std::string& username, inspect::Replay replay) {
+}  // namespace
+
+Result<std::uint64_t> begin_replay(Worker& worker, const std::string& username, inspect::Replay replay, milliseconds time) {
   const auto refused = [](std::uint16_t status, std::string detail) {
     return Error{Errc::unsupported, Side::downstream, false, status, std::move(detail)};
   };
@@ -89,7 +86,7 @@ Result<std::uint64_t> begin_replay(Worker& worker, const std::string& username, 
   if (worker.replaying() + kLeast + replay.body.size() > kMostWaiting)
     return Error{Errc::limit, Side::downstream, false, 503,
                  "too many requests are being sent again: their answers are waited for"};
-  worker.start_replay(entrance, std::move(replay.head), std::move(replay.body));
+  worker.begin(send_again(worker, entrance, std::move(replay.head), std::move(replay.body), time));
   return entrance->recorded;
 }
 

@@ -7,8 +7,11 @@
 
 namespace cmux::proxy {
 
+constexpr milliseconds kReplayTime{120'000};  // for an answer, to its end
+
 // On the worker's thread. The number of the new exchange, which has begun; or why it will not be, with a status: the context has
 // gone (404), or what plan() says (400, 508).
-Result<std::uint64_t> begin_replay(Worker& worker, const std::string& username, inspect::Replay replay);
+Result<std::uint64_t> begin_replay(Worker& worker, const std::string& username, inspect::Replay replay,
+                                   milliseconds time = kReplayTime);
 
 }  // namespace cmux::proxy

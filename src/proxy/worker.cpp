@@ -175,6 +175,15 @@ Task<void> Worker::serve_one(std::unique_ptr<net::Transport> transport, DoorPtr 
   check_drained();
 }
 
+Task<void> Worker::carry_out(Task<void> work) {
+  ++counters_.open_connections;
+  try {
+    co_await std::move(work);
+  } catch (const std::exception& bug) { log::error("{}", bug.what()); }
+  --counters_.open_connections;
+  check_drained();
+}
+
 void Worker::tidy_later() {
   most_open_ = std::max(most_open_, counters_.open_connections);
   if (!tidying_.armed()) tidying_.after(kTidying);

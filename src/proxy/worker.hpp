@@ -131,11 +131,9 @@ class Worker {
   void apply(OptionsPtr options);
   // Accepts connections until listener->close(), and hands them out to `workers` in turn. Null: the proxy port's.
   void accept(std::shared_ptr<net::Listener> listener, std::vector<Worker*> workers, DoorPtr door);
-  // Begins an exchange whose request is this (proxy/replay.hpp).
-  void start_replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body) {
-    scope_.spawn(replay(std::move(entrance), std::move(head), std::move(body)));
-  }
-  std::size_t replaying() const { return replaying_; }  // bytes, of requests that are being sent again
+  // What no client has asked for; on its way like a client's connection: a stop waits for it.
+  void begin(Task<void> work) { scope_.spawn(carry_out(std::move(work))); }
+  std::size_t& replaying() { return replaying_; }  // bytes, of requests that are being sent again
   // No more requests on open connections; `done` is called, on this thread, when the last one has ended.
   void drain(std::function<void()> done);
   // Ends whatever is open.
@@ -180,7 +178,7 @@ class Worker {
   Task<void> take_later(net::Socket socket, DoorPtr door);
   void shed();
   Task<void> serve_one(std::unique_ptr<net::Transport> transport, DoorPtr door);
-  Task<void> replay(std::shared_ptr<Entrance> entrance, http::Head head, std::string body);
+  Task<void> carry_out(Task<void> work);
   void check_drained();
   void tidy_later();
   void tidy();

@@ -254,7 +254,33 @@ async function shownOf(page, path) {
   return seen;
 }
 
-test('a HAR file is saved, valid, and the same when it is opened', { timeout: 90_000 }, async () => {
+/** What the Network panel of Chromium's DevTools lists once it has opened that file, by the modules that this panel is made of. */
+async function inDevTools(har) {
+  const page = await openPage(await world.browser.newContext(), 'devtools://devtools/bundled/devtools_app.html');
+  await page.waitForFunction(() => typeof globalThis.UI === 'object');
+  const listed = await page.evaluate(async (text) => {
+    const { NetworkPanel } = await import('devtools://devtools/bundled/panels/network/network.js');
+    const { NetworkLog } = await import('devtools://devtools/bundled/models/logs/logs.js');
+    const panel = NetworkPanel.NetworkPanel.instance();
+    await panel.networkLogView.onLoadFromFile(new File([text], 'saved.har', { type: 'application/json' }));
+    return Promise.all(
+      NetworkLog.NetworkLog.instance()
+        .requests()
+        .map(async (request) => ({
+          path: new URL(request.url()).pathname,
+          method: request.requestMethod,
+          status: request.statusCode,
+          type: request.mimeType,
+          posted: await request.requestFormData(),
+          messages: request.frames().map(({ text }) => text),
+        })),
+    );
+  }, readFileSync(har, 'utf8'));
+  await page.context().close();
+  return listed;
+}
+
+test('a HAR file is saved, valid, and the same when it is opened, here and in DevTools', { timeout: 90_000 }, async () => {
   const { page, look, close } = await inspect();
   await page.getByRole('button', { name: 'Clear', exact: true }).click();
   const tab = await openPage(look, 'http://localhost:3000/');
@@ -283,6 +309,12 @@ test('a HAR file is saved, valid, and the same when it is opened', { timeout: 90
     input: readFileSync(saved),
   });
   assert.equal(checked.status, 0, `${checked.stdout}${checked.stderr}`);
+
+  const listed = await inDevTools(saved);
+  const order = listed.find(({ path }) => path === '/orders');
+  assert.deepEqual([order.method, order.status, order.type, order.posted], ['POST', 201, 'application/json', kOrder]);
+  assert.deepEqual(listed.find(({ path }) => path === '/socket').messages.slice(0, 2), ['kept', 'kept']); // closing is one, too
+  for (const path of paths) assert.ok(listed.some((one) => one.path === path), path);
 
   const count = await page.locator('.figures span').first().textContent();
   await page.locator('input[type=file]').setInputFiles(saved);

@@ -4,7 +4,6 @@ import { describe, test } from 'node:test';
 import { fromBase64 } from '../../web/inspector/bytes.js';
 import { detailsOf, entriesOf, messagesOf, summaryOf } from '../../web/inspector/har.js';
 import { Row } from '../../web/inspector/row.js';
-import { exchange } from './lib/inspector_fake.mjs';
 
 describe('HAR files', () => {
   const har = (...entries) => JSON.stringify({ log: { version: '1.2', entries } });
@@ -97,33 +96,7 @@ describe('HAR files', () => {
       for (const key of ['status', 'sent', 'received']) assert.equal(typeof details[key], 'number', key);
       assert.ok(Array.isArray(messagesOf(one)));
       new Row(details);
-      const own = detailsOf(
-        {
-          ...one,
-          _cmuxproxy: {
-            id: value,
-            at: value,
-            state: value,
-            timing: value,
-            url: value,
-            request: value,
-            response: { received: { fields: [value, [value, value, value]], line: value, protocol: value } },
-          },
-        },
-        0,
-      );
-      new Row(own);
     }
-  });
-  test("this program's own keeps what the standard has no place for", () => {
-    const one = exchange(82);
-    const { why, request: asked, response: answered, ...summary } = one;
-    const heads = ({ received, sent }) => ({ received, sent });
-    const read = detailsOf(entry({ _cmuxproxy: { ...summary, why, request: heads(asked), response: heads(answered) } }), 0);
-    assert.deepEqual(
-      { ...read, request: heads(read.request), response: heads(read.response), seq: 82 },
-      { ...one, request: heads(asked), response: heads(answered) },
-    );
   });
   test('messages of a WebSocket', () => {
     const read = messagesOf(

@@ -254,10 +254,12 @@ test('in every kind of body', { timeout: 120_000 }, async () => {
 test('in a HAR file', { timeout: 60_000 }, async () => {
   const fake = await startFake();
   const page = await openInspector(browser, fake.url);
-  const entries = kAttacks.map((attack, i) => ({
+  const entries = kAttacks.map((attack) => ({
     startedDateTime: attack,
     time: attack,
-    _cmuxproxy: i % 2 ? attacked(i + 1, attack) : undefined,
+    _id: attack,
+    _context: attack,
+    _destination: attack,
     _webSocketMessages: [{ type: attack, time: attack, opcode: attack, data: attack }],
     request: {
       method: attack,

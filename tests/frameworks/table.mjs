@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const kRows = ['cmux', 'direct', 'template'];
+export const kRows = ['cmux', 'direct', 'gateway', 'template'];
 export const here = fileURLToPath(new URL('.', import.meta.url));
 
 // Frameworks of today want a newer Node than Debian's; npm has one.

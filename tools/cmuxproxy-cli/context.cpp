@@ -24,25 +24,45 @@ std::string ports_of(const json::value& context) {
   if (const json::array* const forwards = member(context, "forwards").if_array())
     for (const json::value& forward : *forwards)
       out += fmt::format("{}{}->{}", out.empty() ? "" : ", ", shown(member(forward, "port")), shown(member(forward, "local")));
+  if (const json::array* const forwarded = member(member(context, "autoForward"), "forwarded").if_array())
+    for (const json::value& port : *forwarded) out += fmt::format("{}{}", out.empty() ? "" : ", ", shown(port));
   return out.empty() ? "-" : out;
 }
 
-int list(const Common& common) {
+// Which ports listen in the workspace, in the context's document: null where that is not known. Returns why not, where its route
+// leads to somebody who could know.
+std::string add_ports(const admin::Client& client, const std::string& id, json::object& context) {
+  json::value& listening = context["listening"];
+  const auto answer = client.call("GET", path_of(id) + "/ports");
+  if (answer && answer->status == 200) listening = member(answer->body, "ports");
+  return answer && answer->status == 502 ? text_member(answer->body, "detail") : std::string();
+}
+
+struct ListOptions : Common {
+  bool ports = false;
+};
+
+int list(const ListOptions& common) {
   const admin::Client client = connect(common.instance);
-  const json::object document = expect(client, client.call("GET", "/v1/contexts"));
+  json::object document = expect(client, client.call("GET", "/v1/contexts"));
+  if (json::value* const contexts = common.ports ? document.if_contains("contexts") : nullptr)
+    for (json::value& context : contexts->as_array()) add_ports(client, text_member(context, "id"), context.as_object());
   if (common.json) {
     print_json(document);
     return kOk;
   }
   std::vector<std::vector<std::string>> rows{
       {"ID", "VIEW", "LABEL", "ROUTE", "PORTS", "OWNER", "AGE", "EXPIRES", "REQUESTS", "OPEN", "LAST"}};
+  if (common.ports) rows.front().push_back("LISTENING");
   if (const json::array* const contexts = member(document, "contexts").if_array())
-    for (const json::value& context : *contexts)
+    for (const json::value& context : *contexts) {
       rows.push_back({text_member(context, "id"), shown(member(context, "webContentsId")), shown(member(context, "label")),
                       route_summary(member(context, "route")), ports_of(context), shown(member(context, "ownerPid")),
                       age_of(member(context, "createdAt")), shown(member(context, "expiresAt")),
                       shown(member(member(context, "usage"), "requests")), shown(member(member(context, "usage"), "open")),
                       age_of(member(member(context, "usage"), "lastAt"))});
+      if (common.ports) rows.back().push_back(shown(member(context, "listening")));
+    }
   if (rows.size() == 1) print_note("no contexts; make one with: cmuxproxy ctx create");
   else print_table(rows);
   return kOk;
@@ -61,8 +81,10 @@ int show(const Common& common, const std::string& id) {
   const admin::Client client = connect(common.instance);
   const auto answer = client.call("GET", path_of(id));
   if (answer && answer->status == 404) throw no_context(id);
-  const json::object context = expect(client, answer);
+  json::object context = expect(client, answer);
+  const std::string unknown = add_ports(client, id, context);
   print_context(common, context);
+  if (!unknown.empty()) print_note("cmuxproxy: the ports that listen there are not known: " + unknown);
   return kOk;
 }
 
@@ -139,9 +161,10 @@ void add_context(CLI::App& app, Action& chosen) {
   group->footer("Example:\n  cmuxproxy ctx create --help");
   add_context_create(*group, chosen);
 
-  auto list_common = std::make_shared<Common>();
+  auto list_common = std::make_shared<ListOptions>();
   CLI::App* const list_command = group->add_subcommand("list", "the contexts there are");
   add_common(*list_command, *list_common);
+  list_command->add_flag("--ports", list_common->ports, "ask each far end that is a gateway which ports listen in its workspace");
   list_command->footer(
       "OWNER is the process that a context ends with, LAST how long ago its last request began.\n\nExample:\n  cmuxproxy ctx "
       "list --json");

@@ -71,8 +71,8 @@ json::object as_electron(const json::object& context, const json::object& status
 
 std::string as_text(const json::object& context) {
   std::string out;
-  for (const char* key : {"id", "proxyUrl", "socksUrl", "pacUrl", "proxy", "dedicatedPort", "forwards", "username", "password",
-                          "route", "label", "expiresAt"}) {
+  for (const char* key : {"id", "proxyUrl", "socksUrl", "pacUrl", "proxy", "dedicatedPort", "forwards", "autoForward", "username",
+                          "password", "route", "label", "expiresAt"}) {
     const json::value& value = member(context, key);
     const bool set = !value.is_null() && !(value.is_array() && value.get_array().empty());
     if (set) out += fmt::format("{:<14} {}\n", key, shown(value));

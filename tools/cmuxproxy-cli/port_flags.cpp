@@ -15,6 +15,10 @@ std::uint16_t port_in(std::string_view text, std::string_view flag, unsigned lea
 }
 
 void add_forward(std::string_view text, json::object& body) {
+  if (text == "auto") {
+    body["forwardAuto"] = true;
+    return;
+  }
   const std::size_t colon = text.find(':');
   json::object forward{{"port", port_in(text.substr(0, colon), "--forward", 1)}};
   if (colon != std::string_view::npos) forward["local"] = port_in(text.substr(colon + 1), "--forward", 0);
@@ -26,9 +30,9 @@ void add_forward_flag(CLI::App& command, std::vector<std::string>& forwards) {
   command
       .add_option("--forward", forwards,
                   "a plain port LOCAL of 127.0.0.1 and [::1] that leads to the workspace's port, for every user of this "
-                  "machine; repeatable")
+                  "machine; auto: each of the workspace's under its own number while it listens; repeatable")
       ->allow_extra_args(false)
-      ->type_name("PORT[:LOCAL]");
+      ->type_name("PORT[:LOCAL]|auto");
 }
 
 }  // namespace cmux::cli

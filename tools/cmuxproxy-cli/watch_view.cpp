@@ -69,6 +69,8 @@ std::string event_line(const std::string& type, const json::object& data) {
     out = fmt::format("{} events were lost: they came faster than they were read", shown(member(data, "count")));
   for (const char* key : {"context", "reason", "target", "error", "detail"})
     if (const std::string text = text_member(data, key); !text.empty()) out += " " + text;
+  for (const char* key : {"listening", "forwarded", "taken"})
+    if (const json::value& ports = member(data, key); ports.is_array()) out += fmt::format(" {}={}", key, shown(ports));
   return log::printable(out);
 }
 

@@ -44,48 +44,17 @@ function protocolOf(version) {
   return name || null;
 }
 
-/** What this program puts into its own files besides what the standard has: all that there is of a summary. */
-const kTexts = [
-  'context',
-  'method',
-  'url',
-  'destination',
-  'parent',
-  'type',
-  'downstream',
-  'upstream',
-  'error',
-  'detail',
-  'advice',
-  'replayOf',
-];
-const kNumbers = ['status', 'sent', 'received', 'messages', 'retries'];
-const kFlags = ['tunnel', 'websocket', 'reused'];
-
-function ownSummary(own) {
-  const out = { at: text(own.at), state: ['open', 'done', 'failed'].includes(own.state) ? own.state : 'done' };
-  for (const key of kTexts) out[key] = text(own[key]);
-  for (const key of kNumbers) out[key] = positive(own[key]);
-  for (const key of kFlags) out[key] = own[key] === true;
-  const timing = object(own.timing);
-  out.timing = {};
-  for (const key of ['dns', 'connect', 'tls', 'firstByte', 'total']) out.timing[key] = positive(timing[key]);
-  return out;
-}
-
 /** The summary of the entry of that number. */
 export function summaryOf(entry, index) {
   if (!isObject(entry) || !isObject(entry.request) || !isObject(entry.response)) throw new Error('an entry without request or response');
-  const own = isObject(entry._cmuxproxy) ? entry._cmuxproxy : null;
-  const identity = { id: text(own?.id) ?? text(entry._id) ?? `h-${index + 1}`, seq: index + 1 };
-  if (own) return { ...ownSummary(own), ...identity };
   const { request, response } = entry;
   const content = object(response.content);
   const messages = list(entry._webSocketMessages);
   const status = positive(response.status) ?? 0;
   const [, error, detail] = /^(?:([a-z_]+): )?(.*)$/s.exec(text(response._error) ?? '');  // this program's have a name before the text
   return {
-    ...identity,
+    id: text(entry._id) ?? `h-${index + 1}`,
+    seq: index + 1,
     at: text(entry.startedDateTime),
     state: status === 0 || error || detail ? 'failed' : 'done',
     context: text(entry._context),
@@ -112,21 +81,11 @@ export function summaryOf(entry, index) {
   };
 }
 
-const isMark = (mark) => ['added', 'changed', 'removed'].includes(mark);
 const fieldsOf = (fields) =>
   list(fields)
     .slice(0, kMostFields)
     .filter((field) => isObject(field) && text(field.name) !== null)
     .map(({ name, value }) => [name, text(value) ?? '', null]);
-
-function ownHead(head) {
-  if (!isObject(head)) return null;
-  const fields = list(head.fields)
-    .slice(0, kMostFields)
-    .filter((field) => Array.isArray(field) && text(field[0]) !== null && text(field[1]) !== null)
-    .map(([name, value, mark]) => [name, value, isMark(mark) ? mark : null]);
-  return { protocol: text(head.protocol), line: text(head.line) ?? '', fields };
-}
 
 function bodyOf(content, encoding, type, size) {
   let bytes = new Uint8Array();
@@ -143,7 +102,6 @@ function bodyOf(content, encoding, type, size) {
 /** The details of an entry, as the server's `/v1/exchanges/{id}` has them. */
 export function detailsOf(entry, index) {
   const summary = summaryOf(entry, index);
-  const own = object(entry._cmuxproxy);
   const { request, response } = entry;
   const post = object(request.postData);
   const content = object(response.content);
@@ -159,18 +117,16 @@ export function detailsOf(entry, index) {
   const statusLine = `${summary.status} ${text(response.statusText) ?? ''}`.trim();
   return {
     ...summary,
-    why: text(own.why),
+    why: null,
     revealed: false,
     request: {
-      received: ownHead(object(own.request).received) ?? { protocol: summary.downstream, line, fields: fieldsOf(request.headers) },
-      sent: ownHead(object(own.request).sent),
+      received: { protocol: summary.downstream, line, fields: fieldsOf(request.headers) },
+      sent: null,
       body: bodyOf(posted, post._encoding, post.mimeType, positive(request.bodySize) || null),
     },
     response: {
-      received:
-        ownHead(object(own.response).received) ??
-        (summary.status ? { protocol: summary.upstream, line: statusLine, fields: fieldsOf(response.headers) } : null),
-      sent: ownHead(object(own.response).sent),
+      received: summary.status ? { protocol: summary.upstream, line: statusLine, fields: fieldsOf(response.headers) } : null,
+      sent: null,
       body: bodyOf(text(content.text), content.encoding, content.mimeType, content.size),
     },
   };

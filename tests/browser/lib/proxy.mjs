@@ -34,6 +34,7 @@ export async function startProxy({ resolve = {} } = {}) {
 
   return {
     spki,
+    env,
     stateFolder: env.CMUXPROXY_STATE_DIR,
     stop,
     /** A context; `flags` are those of `ctx create`. Answers its JSON. */

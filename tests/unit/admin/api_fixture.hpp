@@ -60,6 +60,9 @@ class FakeInstance final : public Instance {
   const TunnelFailure* tunnel_failure(const std::string& context) const override {
     return failure && context == failed_context ? &*failure : nullptr;
   }
+  Task<Result<std::vector<std::uint16_t>>> ports(policy::ContextPtr) override { co_return std::vector<std::uint16_t>{3000}; }
+  const AutoForward* auto_forward(const std::string&) const override { return nullptr; }
+  Task<void> forwarded(const std::string&) override { co_return; }
   void set_observed(bool value) override { observed = value; }
   Exchanges& exchanges() override { return kept; }
   const std::string& inspector_folder() const override { return folder; }

@@ -54,7 +54,7 @@ inline Illusion illusion(const Route& route, const Client& client = {}, const Re
                                : destination_of_host(route, scheme, *target);
   REQUIRE(destination.has_value());
   const auto seen = client.sees.empty() ? target : net::parse_authority(client.sees);
-  return Illusion(route, *target, *destination, {scheme, *seen, client.forwards, {}}, rewrites);
+  return Illusion(route, *target, *destination, {scheme, *seen, client.forwards, false, {}}, rewrites);
 }
 
 // A field's value behind the illusion; "(gone)" where it is no more.

@@ -90,7 +90,7 @@ TEST_CASE("illusion: a page under another name of this machine is allowed by tha
   const std::vector<std::string> domains = {"mine.localhost"};
   const auto target = net::parse_authority("localhost:4000");
   const auto destination = destination_of(plain_route(), Scheme::http, "localhost", 4000);
-  const Illusion made(plain_route(), *target, *destination, {Scheme::http, *target, {}, domains}, {});
+  const Illusion made(plain_route(), *target, *destination, {Scheme::http, *target, {}, false, domains}, {});
   struct Case {
     std::string_view origin, allowed, expected;
   };

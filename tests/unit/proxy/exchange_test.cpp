@@ -5,6 +5,7 @@
 
 #include "net/pair.hpp"
 #include "policy/credentials.hpp"
+#include "proxy/replay.hpp"
 
 using namespace cmux;
 using namespace cmux::proxy;
@@ -255,4 +256,26 @@ TEST_CASE("worker: settings that were replaced are let go of") {
   Worker worker(std::move(options), [](Record) {});
   worker.apply(std::make_shared<const Options>());
   CHECK(first.expired());
+}
+
+TEST_CASE("replay: an answer is waited for only so long") {
+  World world;
+  world.worker.ring().limit(1 << 20);
+  world.worker.apply(Change::added, context_of(world.site.address("http"), "a"));
+  inspect::Replay replay;
+  replay.of = 7;
+  replay.head = world.client.request;
+  const auto begun = begin_replay(world.worker, "wc-0-1", replay, milliseconds(50));
+  REQUIRE(begun.has_value());
+  cmux::run(world.loop, [](World& of, std::uint64_t number) -> Task<void> {
+    co_await of.site.asked;
+    while (of.worker.counters().open_connections > 0) co_await sleep_for(milliseconds(5));
+    const inspect::CapturePtr kept = of.worker.ring().find(number);
+    CHECK(kept->state == inspect::State::failed);
+    CHECK(kept->error == "cancelled");
+    CHECK(kept->replay_of == 7);
+    co_await of.site.close();
+    co_await of.other.close();
+    co_await of.worker.pool().close();
+  }(world, *begun));
 }
