@@ -100,7 +100,6 @@ class Server final : public admin::Instance {
   Task<Result<std::vector<std::uint16_t>>> ports(ContextPtr context) override { return auto_forwards_.ask(std::move(context)); }
   const admin::AutoForward* auto_forward(const std::string& context) const override { return auto_forwards_.of(context); }
   Task<void> forwarded(const std::string& context) override { return auto_forwards_.settled(context); }
-
   Task<void> settled() override {
     // Posts are carried out in order: when this one has come back, every change before it is known.
     std::function<void(proxy::Worker&)> nothing = [](proxy::Worker&) {};
@@ -114,11 +113,9 @@ class Server final : public admin::Instance {
   Task<json::object> status() override {
     const proxy::Counters sum = co_await workers_.counters();
     json::object out;
-    out["instance"] = settings_.instance;
-    out["version"] = CMUXPROXY_VERSION;
+    out["instance"] = settings_.instance, out["version"] = CMUXPROXY_VERSION;
     out["pid"] = getpid();
-    out["proxy"] = proxy_;
-    out["admin"] = admin_;
+    out["proxy"] = proxy_, out["admin"] = admin_;
     out["http2"] = settings_.http2;
     out["caFile"] = ca_file();
     out["caSpki"] = authority_ ? json::value(authority_->spki_fingerprint()) : json::value(nullptr);
@@ -236,8 +233,7 @@ class Server final : public admin::Instance {
     ready["event"] = "ready";
     ready["instance"] = settings_.instance;
     ready["pid"] = getpid();
-    ready["proxy"] = proxy_;
-    ready["port"] = listeners_.first().port();
+    ready["proxy"] = proxy_, ready["port"] = listeners_.first().port();
     ready["admin"] = admin_;
     ready["http2"] = settings_.http2;
     ready["caFile"] = ca_file();
