@@ -74,7 +74,7 @@ def memory(subject, arguments):
     loading = threading.Thread(target=load)
     loading.start()
     while not done.is_set():
-        held = max(held, subject.capture()["bytes"])
+        held = max(held, subject.capture()["memory"]["used"])
         most = max(most, memory_kb(subject.pid))
         time.sleep(0.2)
     loading.join()
