@@ -8,7 +8,7 @@ which is started again two seconds later. A request is sent again until it is an
 Meanwhile both gateways are asked with a revoked token, which must never let in. Needs a release build, redis-server, haproxy and nginx.
 """
 import argparse, asyncio, json, os, shutil, statistics, subprocess, sys, tempfile, time
-from compare import BINARY, free_port
+from stage import BINARY, free_port
 
 LEASE, RENEWAL, PATIENCE, AWAY = 30, 10, 5.0, 2.0
 
