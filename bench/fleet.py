@@ -48,7 +48,8 @@ class Fleet:
               http-check send meth GET uri /health ver HTTP/1.1 hdr Host gw.test
               default-server check inter 200ms fall 2 rise 1
               server one 127.0.0.1:{self.one}
-              server two 127.0.0.1:{self.two}""")
+              server two 127.0.0.1:{self.two}
+""")
         self.tell("gateway", "key", "make", self.path("keys.json"))
         names = [BINARY, "gateway", "names", "--domain", "gw.test", "--store", self.store, "--keys", self.path("keys.json"), "--listen"]
         self.how = {"redis": ["redis-server", "--bind", "127.0.0.1", "--port", str(self.redis), "--save", "", "--dir", self.dir],
