@@ -8,7 +8,7 @@ which is started again two seconds later. A request is sent again until it is an
 Meanwhile both gateways are asked with a revoked token, which must never let in. Needs a release build, redis-server, haproxy and nginx.
 """
 import argparse, asyncio, json, os, shutil, statistics, subprocess, sys, tempfile, time
-from compare import BINARY, free_port
+from stage import BINARY, free_port
 
 LEASE, RENEWAL, PATIENCE, AWAY = 30, 10, 5.0, 2.0
 
@@ -48,7 +48,8 @@ class Fleet:
               http-check send meth GET uri /health ver HTTP/1.1 hdr Host gw.test
               default-server check inter 200ms fall 2 rise 1
               server one 127.0.0.1:{self.one}
-              server two 127.0.0.1:{self.two}""")
+              server two 127.0.0.1:{self.two}
+""")
         self.tell("gateway", "key", "make", self.path("keys.json"))
         names = [BINARY, "gateway", "names", "--domain", "gw.test", "--store", self.store, "--keys", self.path("keys.json"), "--listen"]
         self.how = {"redis": ["redis-server", "--bind", "127.0.0.1", "--port", str(self.redis), "--save", "", "--dir", self.dir],

@@ -13,8 +13,6 @@ namespace {
 namespace fleet = gateway::fleet;
 using gateway::WallTime;
 
-constexpr std::size_t kMostRounds = 10'000;
-
 WallTime wall_now() { return std::chrono::system_clock::now(); }
 
 Task<void> work_with(const redis::Url& url, upstream::Dialler& dialler,
@@ -58,7 +56,7 @@ Task<Result<void>> revoke_in(redis::Connection& store, const gateway::Revoked& t
 
 Task<Result<void>> list_machines(redis::Connection& store, FleetListing& out) {
   std::string cursor = "0";
-  std::size_t rounds = 0;
+  int rounds = 0;
   do {
     redis::Command command = fleet::scan_machines(cursor);
     auto reply = co_await store.ask(std::move(command));
@@ -75,7 +73,7 @@ Task<Result<void>> list_machines(redis::Connection& store, FleetListing& out) {
       if (!lease) out.machines[scanned->ids[i]] = {{}, {}, lease.error().detail};
       else if (*lease) out.machines[scanned->ids[i]] = {(*lease)->url, (*lease)->left, {}};
     }
-    if (++rounds > kMostRounds || out.machines.size() > gateway::kMostMachines)
+    if (++rounds > fleet::kMostRounds || out.machines.size() > gateway::kMostMachines)
       co_return make_error(Errc::too_large,
                            fmt::format("there are more than {} machines, or too many keys", gateway::kMostMachines));
   } while (cursor != "0");
@@ -86,7 +84,7 @@ Task<Result<void>> list_in(redis::Connection& store, FleetListing& out) {
   auto listed = co_await list_machines(store, out);
   if (!listed) co_return listed;
   std::string cursor = "0";
-  std::size_t rounds = 0;
+  int rounds = 0;
   do {
     redis::Command command = fleet::scan_revoked(cursor);
     auto reply = co_await store.ask(std::move(command));
@@ -96,7 +94,7 @@ Task<Result<void>> list_in(redis::Connection& store, FleetListing& out) {
     cursor = scanned->cursor;
     for (const auto& [id, until] : scanned->ids)
       if (until > wall_now()) out.revoked[id] = until;
-    if (++rounds > kMostRounds || out.revoked.size() > gateway::kMostRevoked)
+    if (++rounds > fleet::kMostRounds || out.revoked.size() > gateway::kMostRevoked)
       co_return make_error(Errc::too_large, fmt::format("more than {} tokens are revoked", gateway::kMostRevoked));
   } while (cursor != "0");
   co_return Result<void>{};

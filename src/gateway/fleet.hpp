@@ -45,6 +45,8 @@ Result<std::optional<Lease>> read_machine(const redis::Reply& url, const redis::
 
 // --- all of them ---
 
+constexpr int kMostRounds = 10'000;  // of a walk: ten times what one takes at the most
+
 // One round of a walk: the answer is the next cursor, "0" at the end, and ids.
 redis::Command scan_machines(const std::string& cursor);
 redis::Command scan_revoked(const std::string& cursor);

@@ -11,8 +11,7 @@ namespace cmux::gateway {
 namespace {
 
 constexpr milliseconds kListen{1'000};  // for the next change, before the store must say that there is none
-constexpr int kShare = 20;              // reading all takes one part of so many of the time
-constexpr int kMostRounds = 10'000;     // of a walk: ten times what it takes at the most
+constexpr int kShare = 5;               // reading all takes one part of so many of the time
 
 Error endless() { return make_error(Errc::malformed, "it lets a walk through its keys never end"); }
 
@@ -84,7 +83,7 @@ Task<Result<void>> Follower::read_revoked(redis::Connection& connection) {
   std::string cursor = "0";
   int rounds = 0;
   do {
-    if (++rounds > kMostRounds) co_return endless();
+    if (++rounds > fleet::kMostRounds) co_return endless();
     redis::Command command = fleet::scan_revoked(cursor);
     auto reply = co_await connection.ask(std::move(command));
     if (!reply) co_return reply.error();
@@ -102,7 +101,7 @@ Task<Result<void>> Follower::read_machines(redis::Connection& connection) {
   std::string cursor = "0";
   int rounds = 0;
   do {
-    if (++rounds > kMostRounds) co_return endless();
+    if (++rounds > fleet::kMostRounds) co_return endless();
     redis::Command command = fleet::scan_machines(cursor);
     auto reply = co_await connection.ask(std::move(command));
     if (!reply) co_return reply.error();
@@ -192,9 +191,11 @@ Task<void> Follower::write_back(redis::Connection& connection) {
 
 // Machines that are not in the store any more, and tokens that would let nobody in anyway.
 void Follower::forget() {
+  // Those that were not seen since the store was away could not go on with their leases either.
   const auto gone = [&, now = Clock::now()](const auto& one) {
     const Known& known = one.second;
-    return known.seen != reading_ && now >= std::max(connected_ + kGrace, std::min(known.ends, known.seen_at + kGrace));
+    const auto until = known.seen_at < connected_ ? connected_ + kGrace : std::min(known.ends, known.seen_at + kGrace);
+    return known.seen != reading_ && now >= until;
   };
   if (std::erase_if(machines_, gone) > 0) machines_changed_ = true;
   const auto over = [time = wall_now()](const auto& one) { return one.second.until <= time; };

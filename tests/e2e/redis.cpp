@@ -32,9 +32,9 @@ Redis::Redis(Strings flags) : flags_(std::move(flags)) {
     tls_port_ = free_port();
     start();
     if (answers()) return;
-    process_.stop(SIGKILL);
+    process_->stop(SIGKILL);
   }
-  FAIL("redis-server does not start:\n" << process_.stderr_text());
+  FAIL("redis-server does not start:\n" << process_->stderr_text());
 }
 
 void Redis::start() {
@@ -60,7 +60,8 @@ void Redis::start() {
                "--dir",
                dir_.path};
   argv.insert(argv.end(), flags_.begin(), flags_.end());
-  process_.start(argv);
+  process_ = std::make_unique<Process>();
+  process_->start(argv);
 }
 
 bool Redis::answers() {
@@ -68,7 +69,7 @@ bool Redis::answers() {
   eventually([&] {
     const std::string said = run({"redis-cli", "-p", fmt::format("{}", port_), "PING"}).out;
     there = said.starts_with("PONG") || said.starts_with("NOAUTH");
-    return there || !process_.running();
+    return there || !process_->running();
   });
   return there;
 }

@@ -10,8 +10,8 @@ class Redis {
   // `flags`: of redis-server, besides.
   explicit Redis(Strings flags = {});
   void start();  // once more, where it was
-  void kill() { process_.stop(SIGKILL); }
-  Process& process() { return process_; }
+  void kill() { process_->stop(SIGKILL); }
+  Process& process() { return *process_; }
 
   // What redis-cli prints, without the line's end; as that user where one is given, "name:password".
   std::string ask(const Strings& command, std::string_view user = {}, std::string_view input = {}) const;
@@ -23,7 +23,7 @@ class Redis {
 
   TempDir dir_;
   const Strings flags_;
-  Process process_;
+  std::unique_ptr<Process> process_;
   std::uint16_t port_ = 0, tls_port_ = 0;
 };
 

@@ -110,7 +110,7 @@ const std::vector<Bound> kGatewayBounds{
      Unit::ms,
      "tried again",
      {"gateway fleet: a store that is killed leaves what is known, and what it has lost comes back"}},
-    {"between two readings of all that is in a store, and never less than 20 times what one takes",
+    {"between two readings of all that is in a store, and never less than five times what one takes",
      "gateway/follower.hpp: kAgain",
      Unit::ms,
      "changes in between are followed as they come",

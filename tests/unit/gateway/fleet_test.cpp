@@ -21,8 +21,8 @@ const Reply kNothing, kRefused{Reply::Kind::error, "WRONGTYPE", 0, {}};
 
 TEST_CASE("fleet: a machine's entry, and what is none") {
   const auto read = fleet::read_machine(text("h2c://10.0.0.7:39379"), number(1'500));
-  REQUIRE(read);
-  REQUIRE(*read);
+  REQUIRE(read.has_value());
+  REQUIRE(read->has_value());
   CHECK((*read)->machine.origin.text() == "h2c://10.0.0.7:39379");
   CHECK((*read)->left == milliseconds(1'500));
   CHECK_FALSE((*fleet::read_machine(text("http://a"), number(-1)))->left);  // set by hand, without an end
@@ -39,13 +39,13 @@ TEST_CASE("fleet: rounds of a walk, without what can be no machine's or token's"
   const auto scanned = fleet::read_machines(
       list({text("17"), list({text("cmux:machine:abc"), text("cmux:machine:"), text("cmux:machine:A"), text("other"), number(3),
                               text("cmux:machine:x-1"), text("cmux:machine:" + std::string(64, 'a'))})}));
-  REQUIRE(scanned);
+  REQUIRE(scanned.has_value());
   CHECK(scanned->cursor == "17");
   CHECK(scanned->ids == std::vector<std::string>{"abc", "x-1"});
   const auto revoked = fleet::read_revoked(list(
       {text("0"), list({text("one"), text("1764536400"), text("two"), text("inf"), text("three"), text("1.8e+09"), text("four"),
                         text("nan"), text("five"), text("-1"), text("a b"), text("1"), text("six"), number(1), text("odd")})}));
-  REQUIRE(revoked);
+  REQUIRE(revoked.has_value());
   REQUIRE(revoked->ids.size() == 3);
   CHECK(revoked->ids[0] == std::pair(std::string("one"), wall_time(1'764'536'400)));
   CHECK(revoked->ids[1].second == kNever);
@@ -88,7 +88,7 @@ TEST_CASE("fleet: ids are labels' parts") {
 
 TEST_CASE("gateway revoked: a file of ids, and what is wrong with it by its line") {
   const auto read = parse_revoked("# leaked\r\n\n one 1764536400 # by mail\r\ntwo\n\tthree\t5");
-  REQUIRE(read);
+  REQUIRE(read.has_value());
   CHECK((*read)->size() == 3);
   CHECK((*read)->at("one") == wall_time(1'764'536'400));
   CHECK((*read)->at("two") == kNever);

@@ -10,14 +10,14 @@ using namespace cmux::redis;
 
 TEST_CASE("redis url: host, port, database, user and password") {
   const auto plain = parse_url("redis://store.internal");
-  REQUIRE(plain);
+  REQUIRE(plain.has_value());
   CHECK(plain->origin.host == "store.internal");
   CHECK(plain->origin.port == 6379);
   CHECK_FALSE(plain->origin.tls);
   CHECK(plain->username.empty());
   CHECK(plain->text() == "redis://store.internal:6379");
   const auto all = parse_url("REDISS://a%40b:p%2fw%25d@[::1]:6380/7");
-  REQUIRE(all);
+  REQUIRE(all.has_value());
   CHECK(all->origin.tls);
   CHECK(all->username == "a@b");
   CHECK(all->password == "p/w%d");
