@@ -17,7 +17,7 @@ policy::Illusion made(unsigned kind) {
   const auto target = net::parse_authority("localhost:3000");
   const auto there = policy::destination_of(route, policy::Scheme::http, "localhost", 3000);
   if (!target || !there) fuzz::broken("the routes of this target are routes");
-  return {route, *target, *there, {policy::Scheme::http, *target, {}, {}}, {}};
+  return {route, *target, *there, {policy::Scheme::http, *target, {}, false, {}}, {}};
 }
 
 void run(std::string_view bytes) {
