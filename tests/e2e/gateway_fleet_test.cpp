@@ -2,6 +2,8 @@
 // the store, and what is known goes on.
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "gateway.hpp"
 #include "redis.hpp"
 #include "rows.hpp"
@@ -13,6 +15,13 @@ namespace {
 Strings operator+(Strings left, const Strings& right) {
   left.insert(left.end(), right.begin(), right.end());
   return left;
+}
+
+Strings words(std::string_view text) {
+  Strings out;
+  std::istringstream stream{std::string(text)};
+  for (std::string word; stream >> word;) out.push_back(word);
+  return out;
 }
 
 // A dev server in machines that register themselves, and public gateways.
@@ -256,40 +265,41 @@ TEST_CASE("gateway fleet: a machine whose store is gone stops all the same") {
 }
 
 TEST_CASE("gateway fleet: what is no store, or lets nobody in, is said in words") {
-  const Strings acl{"--user",
-                    "default",
-                    "on",
-                    "nopass",
-                    "~*",
-                    "&*",
-                    "+@all",  //
-                    "--user",
-                    "machine-abc",
-                    "on",
-                    ">abcs-own",
-                    "~cmux:machine:abc",
-                    "~cmux:changes",
-                    "+eval",
-                    "+get",
-                    "+set",
-                    "+del",
-                    "+xadd",  //
-                    "--user",
-                    "gateways",
-                    "on",
-                    ">gateways-own",
-                    "~cmux:*",
-                    "+dbsize",
-                    "+scan",
-                    "+getrange",
-                    "+pttl",
-                    "+zcard",
-                    "+zscan",
-                    "+zscore",
-                    "+zadd",
-                    "+xadd",
-                    "+xread",
-                    "+xrevrange"};
+  Fleet fleet({"--requirepass", "a store's password"});
+  const auto refused = [&](const Strings& flags, std::string_view why) {
+    const Run done = fleet.command(Strings{"fleet"} + flags, 1);
+    CHECK_THAT(done.err, Catch::Contains(std::string(why)));
+    CHECK(done.err.find("a store's password") == std::string::npos);
+    CHECK(done.err.find("wrong1") == std::string::npos);
+  };
+  write_file(fleet.dir / "password", "a store's password\n");
+  write_file(fleet.dir / "wrong", "wrong1");
+  RawServer other;
+  refused({"--store", fleet.redis.url()}, "it asks for a password");
+  refused({"--store", fleet.redis.url(), "--store-password", fleet.dir / "wrong"}, "user or password is wrong");
+  refused({"--store", fmt::format("redis://127.0.0.1:{}", other.port())}, "does not speak Redis' protocol");
+  refused({"--store", "redis://127.0.0.1:1"}, "refused");
+  refused({"--store", fleet.redis.tls_url(), "--store-password", fleet.dir / "password"}, "certificate");
+  const Strings good{"--store-password", fleet.dir / "password"}, ca{"--store-ca", pki() + "/ca.crt"};
+  fleet.command(Strings{"fleet", "--store", fleet.redis.url()} + good);
+  fleet.command(Strings{"fleet", "--store", fleet.redis.tls_url()} + good + ca);
+  // The way of a gateway's life: a wrong password at first, the right one from the file when it is written.
+  write_file(fleet.dir / "later", "wrong1");
+  const Strings later{"--store-password", fleet.dir / "later", "--store", fleet.redis.tls_url()};
+  auto names = fleet.names(later + ca);
+  auto machine = fleet.machine("abc", later + ca);
+  CHECK(names->logs("user or password is wrong"));
+  write_file(fleet.dir / "later", "a store's password\n");
+  CHECK(fleet.becomes(200, *names));
+  CHECK(names->process().stderr_text().find("wrong1") == std::string::npos);
+}
+
+TEST_CASE("gateway fleet: Redis' ACLs keep a machine to its own id") {
+  const Strings acl = words(
+      "--user default on nopass ~* &* +@all "
+      "--user machine-abc on >abcs-own ~cmux:machine:abc ~cmux:changes +eval +get +set +del +xadd "
+      "--user gateways on >gateways-own ~cmux:* +dbsize +scan +getrange +pttl +zcard +zscan +zscore +zadd +xadd +xread "
+      "+xrevrange");
   Fleet fleet(acl);
   const std::string at = fleet.redis.url().substr(8);
   write_file(fleet.dir / "abc", "abcs-own");
