@@ -87,7 +87,8 @@ class Fleet:
 
     def close(self):
         for child in self.running.values():
-            child.kill()
+            child.terminate()
+        for child in self.running.values():
             child.wait()
         shutil.rmtree(self.dir)
 
