@@ -37,7 +37,7 @@ struct Context {
   std::optional<std::uint16_t> dedicated_port;
   std::vector<Forward> forwards;
   bool forward_auto = false;  // ports of the workspace are forwarded as they appear there, each under its own number
-  bool transparent = false;  // it has a namespace, all of whose connections come to it
+  bool transparent = false;   // it has a namespace, all of whose connections come to it
 
   // Its time is over, by the wall clock: also where nobody has noticed yet, after the machine has slept.
   bool is_over() const { return expires_at && *expires_at <= std::chrono::system_clock::now(); }
@@ -69,7 +69,7 @@ struct ContextRequest {
   std::optional<std::uint16_t> dedicated_port;  // 0: any
   std::vector<Forward> forwards;                // local 0: any
   bool forward_auto = false;
-  std::string transparent;                      // the Unix socket on which a namespace's listeners come; empty: none
+  std::string transparent;  // the Unix socket on which a namespace's listeners come; empty: none
 };
 
 class ContextStore {

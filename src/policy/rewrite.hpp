@@ -44,7 +44,7 @@ class Illusion {
 
   // Returns the Origin that the client sent, where the response may depend on it; else nothing.
   std::string request(http::Head& head) const;
-  // Interim ones and those of upgrades, too. `origin`: what request() returned. False: nothing was changed, and mostly nothing is.
+  // Interim ones and those of upgrades, too. `origin`: what request() returned. False: nothing was changed, as mostly.
   bool response(http::Head& head, std::string_view origin = {}) const;
 
  private:

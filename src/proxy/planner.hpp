@@ -91,8 +91,7 @@ class Planner {
 
   // Ends all that is under way in the sessions that are its own.
   void cancel(Errc why) {
-    for (Link* link = sessions_.next(); link != &sessions_; link = link->next())
-      static_cast<Session*>(link)->cancel(why, false);
+    for (Link* link = sessions_.next(); link != &sessions_; link = link->next()) static_cast<Session*>(link)->cancel(why, false);
   }
 
  protected:

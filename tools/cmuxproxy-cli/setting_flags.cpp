@@ -106,7 +106,7 @@ int run_instance(const SettingFlags& flags, const app::Settings& settings, bool 
   return app::run_server(
       settings,
       [&](const std::string& document, const std::string& text) {
-        // First: with --detach the line below ends the process that was started, and who waits for that reads the descriptor then.
+        // First: with --detach the line below ends the process that was started, and who waits for that reads it then.
         if (settings.ready_fd >= 0) say(settings.ready_fd, "--ready-fd", document, true);
         say_ready(as_json ? document : text);
       },
