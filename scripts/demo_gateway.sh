@@ -4,8 +4,10 @@
 #
 #   laptop 10.84.1.1 ──── 10.84.1.2 public 10.84.2.1 ──── 10.84.2.2 machine
 #
-#   demo_gateway.sh [--rtt MS] [--loss PERCENT]    of each of the two lines; needs the kernel's netem
+#   demo_gateway.sh [--rtt MS] [--loss PERCENT] [--bench]
 #
+# --rtt and --loss are those of the line between laptop and public host (scripts/line.py). --bench then measures a page in Chromium over
+# the whole way, and over `ssh -L` straight to the machine (bench/far.mjs; scripts/deps.sh --tests installs what that needs).
 # Nothing of it is seen outside, and it is gone at the end. Needs root or user namespaces, iproute2, openssl, curl and python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,11 +20,12 @@ if [[ ${CMUX_DEMO_INSIDE:-} != 1 ]]; then
 fi
 
 source scripts/demo_lib.sh
-rtt=0 loss=0
+rtt=0 loss=0 bench=0
 while (($# > 0)); do
   case $1 in
     --rtt) rtt=$2 && shift 2 ;;
     --loss) loss=$2 && shift 2 ;;
+    --bench) bench=1 && shift ;;
     *) fail "unknown argument: $1" ;;
   esac
 done
@@ -40,18 +43,13 @@ on() {
   else nsenter --net="/proc/${holder[$where]}/ns/net" -- env CMUXPROXY_RUNTIME_DIR="$work/$where" CMUXPROXY_STATE_DIR="$work/$where" "$@"; fi
 }
 
-# line NAME LEFT ADDRESS RIGHT ADDRESS: between two machines.
+# line NAME LEFT ADDRESS RIGHT ADDRESS [RTT LOSS]: between two machines.
 line() {
-  local from="/proc/${holder[$2]:-self}/ns/net"
-  nsenter --net="$from" -- ip link add "$1-a" type veth peer name "$1-b" netns "${holder[$4]}"
+  local left=${holder[$2]:-$$} right=${holder[$4]}
+  if (($# > 5)); then start "$1" scripts/line.py "$left" "$1-a" "$right" "$1-b" "$6" "$7"
+  else nsenter --net="/proc/$left/ns/net" -- ip link add "$1-a" type veth peer name "$1-b" netns "$right"; fi
   on "$2" ip address add "$3/24" dev "$1-a" && on "$2" ip link set "$1-a" up
   on "$4" ip address add "$5/24" dev "$1-b" && on "$4" ip link set "$1-b" up
-  if [[ $rtt == 0 && $loss == 0 ]]; then return; fi
-  local end
-  for end in "$2 $1-a" "$4 $1-b"; do
-    on "${end% *}" tc qdisc add dev "${end#* }" root netem delay "$((rtt / 2))ms" loss "$loss%" ||
-      fail 'this kernel has no netem (sch_netem): without --rtt and --loss the demo runs'
-  done
 }
 
 step 'Three machines ...'
@@ -61,7 +59,8 @@ for name in public machine; do
   start "$name" unshare --net -- sh -c 'ip link set lo up && echo ready && exec sleep infinity'
   holder[$name]=${pids[-1]}
 done
-line one laptop 10.84.1.1 public 10.84.1.2
+slow=() && if [[ $rtt != 0 || $loss != 0 ]]; then slow=("$rtt" "$loss"); fi
+line one laptop 10.84.1.1 public 10.84.1.2 ${slow[@]+"${slow[@]}"}
 line two public 10.84.2.1 machine 10.84.2.2
 if curl --silent --max-time 1 http://10.84.2.2:39379/ >/dev/null; then fail 'the laptop reaches the machine by itself'; fi
 done_with 'laptop, public and machine; the laptop reaches the public host alone'
@@ -108,4 +107,13 @@ done_with 'a port on which nobody listens: 502'
 head --bytes 50M /dev/zero >"$work/site/large"
 done_with "50 MB: $(fetch "$with" --output /dev/null --write-out '%{time_total} s' http://localhost:3000/large)," \
   "a small page over the kept connections: $(fetch "$with" --output /dev/null --write-out '%{time_starttransfer} s' http://localhost:3000/)"
+
+if ((bench)); then
+  step "The same beside ssh -L, with $rtt ms there and back and $loss % of the packets lost ..."
+  # For ssh alone, the public host is a router.
+  on public sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
+  on machine ip route add 10.84.1.0/24 via 10.84.2.1
+  ip route add 10.84.2.0/24 via 10.84.1.2
+  on laptop env CMUX_FAR_MACHINE="${holder[machine]}" CMUX_FAR_PROXY="$with" CMUX_FAR_FILE="$work/site/large" node bench/far.mjs
+fi
 step 'That is the whole way.'

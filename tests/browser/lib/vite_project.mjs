@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startProgram, temporaryFolder } from './process.mjs';
 
-const program = fileURLToPath(new URL('vite_server.mjs', import.meta.url));
+export const program = fileURLToPath(new URL('vite_server.mjs', import.meta.url));
 
-/** A project, its dev server, and what the workspace needs to pass requests on to it, with the Host that they have. */
-export async function startProject(...allowed) {
+/** The files of a project; answers its folder, and how to write one. */
+export function makeProject() {
   const root = temporaryFolder();
   const write = (name, text) => writeFileSync(join(root, name), text);
   write('index.html', `<!doctype html><title>vite</title><link rel="icon" href="data:,"><p id="text"></p>
@@ -21,7 +21,12 @@ export async function startProject(...allowed) {
     import.meta.hot.accept('./text.js', (module) => show(module.text));`);
   write('text.js', 'export const text = "as it was";');
   write('style.css', '#text { color: rgb(1, 2, 3) }');
+  return { root, write };
+}
 
+/** A project, its dev server, and what the workspace needs to pass requests on to it, with the Host that they have. */
+export async function startProject(...allowed) {
+  const { root, write } = makeProject();
   const start = () => startProgram(process.execPath, [program, root, ...allowed]);
   const project = { write, vite: await start() };
   const to = () => ({ host: '127.0.0.1', port: project.vite.ready.port });
