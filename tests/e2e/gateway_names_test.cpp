@@ -333,7 +333,7 @@ TEST_CASE("gateway names: bad flags name themselves") {
     std::string said;
   } rows[] = {
       {{}, "--domain"},
-      {{"--domain", "gw.test"}, "--machine-template or --machines"},
+      {{"--domain", "gw.test"}, "--machine-template, --machines or --store"},
       {{"--domain", "gw..test", "--machines", machine.table()}, "--domain"},
       {with(good, {"--machine-template", "https://a.test"}), "--machine-template: expected {id}"},
       {with(good, {"--port-template", "https://{id}.test"}), "--port-template: expected {port}"},

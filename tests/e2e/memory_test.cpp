@@ -26,7 +26,7 @@ TEST_CASE("memory: who only waits holds no buffers") {
     Client (*open)(Setup&);
   };
   const Row rows[] = {
-      {"half a head", 4'000,
+      {"half a head", 6'000,
        [](Setup& setup) {
          const std::string get = request_text("GET", "http://localhost:3000/", setup.context);
          Client client = setup.proxy.connect();
@@ -56,8 +56,13 @@ TEST_CASE("memory: who only waits holds no buffers") {
     Setup setup;  // of its own: what one row's clients have given back would be had by the next
     std::vector<Client> clients;
     for (int i = 0; i < 20; ++i) clients.push_back(row.open(setup));
+    // Whoever is answered has come behind all others: what they have sent was read.
+    Client last = setup.proxy.connect();
+    const auto all_read = [&] { CHECK(last.ask(request_text("GET", "http://localhost:3000/", setup.context)).status == 200); };
+    all_read();
     const std::size_t before = setup.memory();
     for (std::size_t i = 0; i < kMany; ++i) clients.push_back(row.open(setup));
+    all_read();
     std::size_t now = 0;
     const bool held = eventually([&] { return (now = setup.memory()) < before + kMany * row.most / 1024; });
     CAPTURE(before, now);
