@@ -109,7 +109,7 @@ class Beast final : private beast::http::basic_parser<isRequest> {
     while (out_.refused.empty() && !this->is_done() && taken_ < text.size()) {
       const std::string_view rest = text.substr(taken_);
       // Behind the size of a last chunk Beast asserts that a chunk came before it. It did not where exactly this is there.
-      if (out_.head && rest.size() == 4 && rest.starts_with("0\r\n")) return;
+      if (out_.head && this->chunked() && rest.size() == 4 && rest.starts_with("0\r\n")) return;
       error_code failed;
       taken_ += this->put({rest.data(), rest.size()}, failed);
       if (failed == beast::http::error::need_more) return;
