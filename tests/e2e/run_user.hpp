@@ -48,7 +48,12 @@ struct User {
   }
   // The private instance goes with the command, and is nobody's child.
   bool nothing_is_left() const {
-    return eventually([&] { return !std::filesystem::exists(runtime) || std::filesystem::is_empty(runtime); });
+    if (eventually([&] { return !std::filesystem::exists(runtime) || std::filesystem::is_empty(runtime); })) return true;
+    for (const auto& left : std::filesystem::directory_iterator(runtime)) {
+      const std::string path = left.path().string();
+      UNSCOPED_INFO(path << (path.ends_with(".json") ? ": " + read_file(path) : std::string()));
+    }
+    return false;
   }
 };
 
