@@ -241,7 +241,7 @@ TEST_CASE("gateway fleet: an absurd store is bounded and told of") {
   CHECK(eventually([&] { return number_in(Fleet::told(*names), "refused") >= 1'000; }));
   CHECK(number_in(Fleet::told(*names), "machines") == 100'000);
   CHECK(fleet.status(*names, token.field()) == 200);
-  CHECK(names->process().anonymous_kb() - before < 250'000);
+  if (!slow()) CHECK(names->process().anonymous_kb() - before < 250'000);  // a sanitizer keeps what was freed
   // More tokens than can be: what is known goes on.
   fill("for i = 1, 100001 do redis.call('ZADD', 'cmux:revoked', 'inf', 't' .. i) end");
   CHECK(names->logs("tokens are revoked, and 100000 can be"));
