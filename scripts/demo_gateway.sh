@@ -37,10 +37,11 @@ export XDG_CONFIG_HOME=$work/config
 # on MACHINE COMMAND...: there. The laptop is this namespace.
 declare -A holder
 on() {
-  local where=$1
+  local where=$1 run=()
   shift
-  if [[ $where == laptop ]]; then env CMUXPROXY_RUNTIME_DIR="$work/laptop" CMUXPROXY_STATE_DIR="$work/laptop" "$@"
-  else nsenter --net="/proc/${holder[$where]}/ns/net" -- env CMUXPROXY_RUNTIME_DIR="$work/$where" CMUXPROXY_STATE_DIR="$work/$where" "$@"; fi
+  if ((BASH_SUBSHELL > 0)); then run=(exec); fi  # in the background: so that who ends it ends the program, not a shell around it
+  if [[ $where == laptop ]]; then ${run[@]+"${run[@]}"} env CMUXPROXY_RUNTIME_DIR="$work/laptop" CMUXPROXY_STATE_DIR="$work/laptop" "$@"
+  else ${run[@]+"${run[@]}"} nsenter --net="/proc/${holder[$where]}/ns/net" -- env CMUXPROXY_RUNTIME_DIR="$work/$where" CMUXPROXY_STATE_DIR="$work/$where" "$@"; fi
 }
 
 # line NAME LEFT ADDRESS RIGHT ADDRESS [RTT LOSS]: between two machines.
