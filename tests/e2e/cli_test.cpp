@@ -200,8 +200,8 @@ TEST_CASE("cli: ctx create in every format") {
   const auto context = document(json);
   CHECK(json.err.empty());
   CHECK(keys(context) == Strings{"id", "username", "password", "webContentsId", "route", "proxyUrl", "proxy", "dedicatedPort",
-                                 "forwards", "autoForward", "transparent", "label", "createdAt", "expiresAt", "ownerPid", "usage", "socksUrl",
-                                 "pacUrl", "lastTunnelFailure"});
+                                 "forwards", "autoForward", "transparent", "label", "createdAt", "expiresAt", "ownerPid", "usage",
+                                 "socksUrl", "pacUrl", "lastTunnelFailure"});
   const std::string username = text_in(context, "username"), password = text_in(context, "password");
   CHECK_THAT(text_in(context, "id"), Catch::Matches("ctx-7-[0-9a-f]{16}"));
   CHECK_THAT(username, Catch::Matches("wc-7-[0-9a-f]{8}"));
