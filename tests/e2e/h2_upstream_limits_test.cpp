@@ -111,11 +111,16 @@ TEST_CASE("h2 upstream: a body over the window ends its stream, and the others g
 }
 
 TEST_CASE("h2 upstream: with no stream allowed a request waits until there is one, or is given up") {
-  Setup setup({"--response-timeout", "500ms"});
-  Client client = setup.ask();
-  ServerSide server(setup.upstream, settings({{kMaxStreams, 0}}));
-  SECTION("given up") { check_error(client.read_response(), 504, "http_response_timeout"); }
+  SECTION("given up") {
+    Setup setup({"--response-timeout", "500ms"});
+    Client client = setup.ask();
+    ServerSide server(setup.upstream, settings({{kMaxStreams, 0}}));
+    check_error(client.read_response(), 504, "http_response_timeout");
+  }
   SECTION("allowed later") {
+    Setup setup;
+    Client client = setup.ask();
+    ServerSide server(setup.upstream, settings({{kMaxStreams, 0}}));
     server.exchange_pings();
     server.send(settings({{kMaxStreams, 10}}));
     REQUIRE(server.request() == 1);

@@ -63,7 +63,7 @@ TEST_CASE("hardening: an upgrade that meets a closing pooled connection is sent 
 
 TEST_CASE("hardening: a silent tunnel is not kept for ever") {
   Workspace workspace;
-  Proxy proxy({"--idle-timeout", "200ms"}, &workspace);
+  Proxy proxy({"--idle-timeout", "1s"}, &workspace);
   const Context context = proxy.routed();
   Client client = proxy.connect();
   CHECK(

@@ -203,8 +203,9 @@ TEST_CASE("matrix: 504 for a response that does not begin in time") {
     check_own_answer(late, 504);
     CHECK(late.body.find(cell.next_hop()) != std::string::npos);
     CHECK(eventually([&] { return aborted(cell.workspace()) == before + 1; }));
-    CHECK(near.get("/slow?body=100&pieces=3").body.size() == 3 * 24);  // a body may take longer
-    CHECK(near.still_serves());
+    // A body may take longer. On a machine that is busy elsewhere a head may, too: then it is asked for again.
+    CHECK(eventually([&] { return near.get("/slow?body=100&pieces=3").body.size() == 3 * 24; }));
+    CHECK(eventually([&] { return near.still_serves(); }));
   });
 }
 

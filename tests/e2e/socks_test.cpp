@@ -216,7 +216,7 @@ TEST_CASE("socks: only a connection's first byte begins it") {
 
 TEST_CASE("socks: who dawdles over the request is let go") {
   Workspace workspace;
-  Proxy proxy({"--header-timeout", "500ms"}, &workspace);
+  Proxy proxy({"--header-timeout", "1s"}, &workspace);
   const Context context = proxy.context({"--dedicated-port"});
   for (const std::string& begun : {"\x05"s, kGreetPassword, kGreetPassword + "\x01\x10us"s, kGreetPassword + socks_login(context),
                                    kGreetPassword + socks_login(context) + "\x05\x01\x00\x03\xff"s}) {
