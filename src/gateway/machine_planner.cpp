@@ -16,9 +16,10 @@ namespace {
 
 constexpr std::string_view kToken = "X-Cmux-Token";
 constexpr std::string_view kEventStream = "text/event-stream";
-constexpr milliseconds kLook{1'000};               // at the ports
-constexpr int kQuiet = 15;                         // looks without a change, until something is said all the same
-constexpr std::string_view kNoHost = "127.0.0.1";  // where processes listen that belong to no workspace in particular
+constexpr milliseconds kLook{1'000};  // at the ports
+constexpr int kQuiet = 15;            // looks without a change, until something is said all the same
+// Where processes listen that belong to no workspace in particular: many a dev server takes "localhost" for ::1 alone.
+constexpr std::string_view kNoHost = "localhost";
 
 std::string_view trimmed(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };

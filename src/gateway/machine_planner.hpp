@@ -2,7 +2,7 @@
 // which of its addresses, and what the dev server is to see as Host. None of them reaches the dev server.
 //
 //   X-Cmux-Port-Internal       the port; without it Host must be <workspace>-<port>.localhost
-//   X-Cmux-Workspace-Internal  whose processes listen at an address of their own (labels.hpp); without it 127.0.0.1
+//   X-Cmux-Workspace-Internal  whose processes listen at an address of their own (labels.hpp); without it 127.0.0.1 or ::1
 //   X-Cmux-Host-Override       Host
 //   X-Cmux-Target-Internal     in the place of the first two: a host of the machine's network, where it is allowed
 //   X-Cmux-Token               the machine's secret, where it has one

@@ -102,7 +102,9 @@ std::vector<Listening> parse_proc_net(std::string_view text) {
 std::vector<std::uint16_t> ports_at(const std::vector<Listening>& all, std::string_view address) {
   std::vector<std::uint16_t> out;
   for (const Listening& one : all)
-    if (one.address == address || one.address == "0.0.0.0" || one.address == "::") out.push_back(one.port);
+    if (one.address == address || one.address == "0.0.0.0" || one.address == "::" ||
+        (address == "localhost" && (one.address == "127.0.0.1" || one.address == "::1")))
+      out.push_back(one.port);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;

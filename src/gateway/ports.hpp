@@ -23,7 +23,7 @@ Result<std::vector<Listening>> listening();
 // What stands in such a file, up to the first line that is none of somebody who listens. Pure.
 std::vector<Listening> parse_proc_net(std::string_view text);
 
-// The ports that a connection to that address of this machine reaches, in order, each once.
+// The ports that a connection to that address of this machine reaches ("localhost": 127.0.0.1 or ::1), in order, each once.
 std::vector<std::uint16_t> ports_at(const std::vector<Listening>& all, std::string_view address);
 
 }  // namespace cmux::gateway

@@ -17,10 +17,17 @@ constexpr milliseconds kStagger{250};  // RFC 8305 section 8: the recommended Co
 struct Race {
   Event progress;  // an attempt ended, or time has passed
   Socket winner;
-  std::optional<Error> error;  // of the last attempt that failed
+  int failure = 0;  // errno(3) of what failed
+  std::string failed_at;
   unsigned open = 0;
   bool over = false, expired = false;
   std::vector<AsioSocket*> waiting;
+
+  // A refusal says most: that no IPv6 is to be had is said of ::1 on many a machine.
+  void failed(int code, const Endpoint& at) {
+    if (code == failure) failed_at += " and " + at.text();
+    else if (failure != ECONNREFUSED) failure = code, failed_at = at.text();
+  }
 
   void end() {
     over = true;
@@ -50,7 +57,7 @@ Task<void> attempt(Race& race, Endpoint endpoint) {
   --race.open;
   if (race.over) co_return;
   if (!failed) race.winner = Socket(socket.release(failed));
-  if (failed) race.error = from_errno(failed.value(), fmt::format("connect to {}", endpoint.text()));
+  if (failed) race.failed(failed.value(), endpoint);
   else race.end();
   race.progress.set();
 }
@@ -75,7 +82,7 @@ Task<Result<Socket>> race(std::vector<Endpoint> endpoints, milliseconds timeout)
   if (state.expired)
     co_return make_error(Errc::connect_timeout,
                          fmt::format("connect to {}: no answer in {} s", endpoints.front().text(), timeout.count() / 1000.0));
-  co_return state.error.value_or(make_error(Errc::system, "connect failed"));
+  co_return from_errno(state.failure, fmt::format("connect to {}", state.failed_at));
 }
 
 // A workspace that is being restarted refuses for an instant, and nothing has been sent yet: whatever it was to be is tried

@@ -184,17 +184,20 @@ TEST_CASE("a request that ends early is refused where somebody still listens") {
   Workspace workspace;
   Proxy proxy({}, &workspace);
   const Context context = proxy.routed();
-  const std::vector<std::pair<std::string, std::string>> parts = {
+  struct Part {
+    std::string name, bytes;
+  };
+  const std::vector<Part> parts = {
       {"in the head", "GET http://localhost:3000/ HTTP/1.1\r\nHost: l"},
       {"in a body with a length", post("Content-Length: 100\r\n", "only this")},
       {"in a chunk", post("Transfer-Encoding: chunked\r\n", "64\r\nonly this")},
       {"between chunks", post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n")},
       {"in the trailers", post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\nX-A: b\r\n")},
   };
-  for (const auto& [name, bytes] : parts)
-    each(name, [&] {
+  for (const Part& part : parts)
+    each(part.name, [&] {
       Client client = proxy.connect();
-      client.send(filled(bytes, context.auth_line()));
+      client.send(filled(part.bytes, context.auth_line()));
       client.half_close();
       check_own_answer(client.read_response(), 400);
       CHECK(client.read_all_until_close() == "");
@@ -207,15 +210,20 @@ TEST_CASE("the proxy's answers: problem+json for who asks for JSON, no body for 
   Workspace workspace;
   Proxy proxy({}, &workspace);
   const Context context = proxy.routed();
-  const std::vector<std::pair<std::string, int>> requests = {
+  struct Asked {
+    std::string head;
+    int status;
+  };
+  const std::vector<Asked> requests = {
       {"GET http://localhost:3000/ HTTP/1.1\r\nHost: l\r\n", 407},
       {"GET / HTTP/1.1\r\nHost: l\r\n$A", 421},
       {"GET http://localhost:3000/broken/garbage HTTP/1.1\r\nHost: l\r\n$A", 502},
   };
   Client client = proxy.connect();
-  for (const auto& [head, status] : requests)
-    each(head, [&] {
-      const std::string start = filled(head, context.auth_line());
+  for (const Asked& asked : requests)
+    each(asked.head, [&] {
+      const int status = asked.status;
+      const std::string start = filled(asked.head, context.auth_line());
       const Response text = client.ask(start + "\r\n");
       check_own_answer(text, status);
       CHECK(text.header("Content-Type").starts_with("text/plain"));

@@ -219,7 +219,7 @@ TEST_CASE("gateway key, gateway token: files for nobody else, public halves, and
   CHECK(setup.command({"token", "--keys", setup.dir / "public.json", "--id", "abc"}, 1)
             .err.find("no key in it is good for signing") != std::string::npos);
   setup.command({"token", "--keys", setup.keys(), "--id", "abc", "--ttl", "0"}, 2);
-  setup.command({"token", "--keys", setup.keys(), "--id", ""}, 2);
+  for (const char* id : {"", "ABC", "a.b", "-a"}) setup.command({"token", "--keys", setup.keys(), "--id", id}, 2);
   setup.command({"token", "--keys", setup.dir / "missing", "--id", "abc"}, 1);
   setup.command({"key", "make", setup.dir / "h.json", "--algorithm", "rsa"}, 2);
   setup.command({"key", "make", setup.dir / "h.json", "--algorithm", "hmac-sha256"});

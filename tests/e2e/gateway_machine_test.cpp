@@ -39,6 +39,18 @@ TEST_CASE("gateway machine: the port's field leads to 127.0.0.1, Host goes throu
   CHECK(echoed_fields(again) == Strings{"Host: machine.test"});
 }
 
+TEST_CASE("gateway machine: a dev server on ::1 alone is found, as requests and as bytes") {
+  DevServer server("::1");
+  const auto h2c = GENERATE(Strings{}, Strings{"--upstream-h2c", "::1"});
+  Gateway gateway({"machine"}, h2c);
+  Client client = gateway.connect();
+  const auto echo = client.ask(request(server.port_field())).json();
+  CHECK(text_in(echo, "version") == (h2c.empty() ? "HTTP/1.1" : "HTTP/2"));
+  CHECK(client.ask(fmt::format("CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n{}\r\n", server.port_field()), "CONNECT").status == 200);
+  client.send("GET /echo HTTP/1.1\r\nHost: bytes.test\r\n\r\n");
+  CHECK(client.read_response().status == 200);
+}
+
 TEST_CASE("gateway machine: X-Cmux-Host-Override is the dev server's Host, where it is not empty") {
   DevServer server;
   Gateway gateway({"machine"});
@@ -143,7 +155,7 @@ TEST_CASE("gateway machine: a port where nothing listens is 502 with the reason;
   }
   const Response response = gateway.connect().ask(request(fmt::format("X-Cmux-Port-Internal: {}\r\n", dead)));
   check_own_answer(response, 502);
-  CHECK(response.body.find(fmt::format("127.0.0.1:{}", dead)) != std::string::npos);
+  CHECK(response.body.find(fmt::format("connect to 127.0.0.1:{0} and [::1]:{0}: Connection refused", dead)) != std::string::npos);
   check_own_answer(gateway.connect().ask(request(fmt::format("X-Cmux-Port-Internal: {}\r\n", gateway.port()))), 508);
 }
 

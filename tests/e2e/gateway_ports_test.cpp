@@ -48,7 +48,8 @@ void wait_for(Client& client, std::uint16_t port, bool wanted) {
 
 TEST_CASE("gateway ports: a machine tells its own ports, and each workspace's, and not the gateway's") {
   Machine machine;
-  const Workspace plain({"--sniff-port-header"}), everywhere({"--sniff-port-header", "--bind", "0.0.0.0"});
+  const Workspace plain({"--sniff-port-header"}), everywhere({"--sniff-port-header", "--bind", "0.0.0.0"}),
+      six({"--sniff-port-header", "--bind", "::1"});
   Client client = machine.connect();
   // On that address the system may give a number that some other program has on 127.0.0.1, now and then.
   std::unique_ptr<Workspace> held;
@@ -64,6 +65,7 @@ TEST_CASE("gateway ports: a machine tells its own ports, and each workspace's, a
   const auto own = answer.json();
   CHECK(names(own, plain.http_port()));
   CHECK(names(own, everywhere.http_port()));
+  CHECK(names(own, six.http_port()));
   CHECK_FALSE(names(own, seventh.http_port()));
   CHECK_FALSE(names(own, machine.port()));
   const auto workspace = client.ask(machine.request("X-Cmux-Workspace-Internal: ws7\r\n")).json();

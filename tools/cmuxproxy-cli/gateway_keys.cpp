@@ -10,6 +10,7 @@
 
 #include "app/settings.hpp"
 #include "base/time_text.hpp"
+#include "gateway/labels.hpp"
 #include "gateway/token.hpp"
 #include "policy/credentials.hpp"
 #include "route_flags.hpp"
@@ -133,6 +134,10 @@ int list(const Options& options) {
 }
 
 int token(const Options& options) {
+  if (!gateway::is_id(options.id))
+    throw Exit{kUsage,
+               fmt::format("--id: '{}' is no machine's id: lower-case letters, digits and dashes, 63 characters at the most",
+                           options.id)};
   const auto ttl = time_of("--ttl", options.ttl);
   const auto keys = load(options.file);
   const gateway::Key* const key = keys->signing(now());

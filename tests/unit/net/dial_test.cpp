@@ -40,7 +40,7 @@ class FullPort : public DeadPort {
     listen(socket_.get(), 0);
     for (Socket& filler : fillers_) {
       filler = *Socket::open(AF_INET);
-      ::connect(filler.get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size);
+      static_cast<void>(::connect(filler.get(), reinterpret_cast<const sockaddr*>(&endpoint.storage), endpoint.size));
     }
   }
 
@@ -99,6 +99,21 @@ TEST_CASE("the second address is tried at once when the first is dead") {
   const auto socket = dialled("localhost", dead.endpoint.port());
   REQUIRE(socket.has_value());
   CHECK((*socket)->peer().text() == (*listener)->endpoint().text());
+}
+
+TEST_CASE("of several addresses that fail a refusal is told, with all that refused") {
+  Loop loop;
+  const DeadPort first;
+  const Endpoint forbidden = *Endpoint::from_ip("255.255.255.255", 1);  // by the system, at once
+  std::vector<Endpoint> all{forbidden, first.endpoint, forbidden};
+  Lookups lookups([&all](const std::string&) { return Lookups::Answer(all); });
+  Resolver resolver({}, &lookups);
+  Dialled out = make_error(Errc::system);
+  const DialOptions options;
+  run(loop, connect(resolver, "several.test", first.endpoint.port(), options, out, nullptr));
+  REQUIRE(out.has_error());
+  CHECK(out.error().code == Errc::refused);
+  CHECK(out.error().detail.find("connect to " + first.endpoint.text() + ":") != std::string::npos);
 }
 
 TEST_CASE("an address of our own is never dialled, whichever of several it is") {
