@@ -6,7 +6,6 @@
 #include "gateway/labels.hpp"
 #include "gateway/machine_planner.hpp"
 #include "gateway/registrar.hpp"
-#include "net/resolver.hpp"
 #include "proxy/worker.hpp"
 
 namespace cmux::app {
@@ -45,12 +44,7 @@ class MachineService final : public Service {
   void prepare(proxy::Options& options) override {
     options.max_per_context = options.max_requests;  // all are one workspace's
     options.socks = false;
-    // Dev servers are dialled as localhost, so what is said of its addresses holds for it.
-    std::vector<std::string>& h2c = options.pool.h2c_hosts;
-    const auto loopback = [](const std::string& glob) {
-      return net::matches_glob(glob, "127.0.0.1") || net::matches_glob(glob, "::1");
-    };
-    if (std::any_of(h2c.begin(), h2c.end(), loopback)) h2c.emplace_back("localhost");
+    options.pool.dial.either_loopback = true;
     options.make_planner = [this] { return std::make_unique<gateway::MachinePlanner>(rules_); };
   }
   void started(Post post, const net::Endpoint& at) override {

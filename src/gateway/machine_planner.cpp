@@ -16,10 +16,9 @@ namespace {
 
 constexpr std::string_view kToken = "X-Cmux-Token";
 constexpr std::string_view kEventStream = "text/event-stream";
-constexpr milliseconds kLook{1'000};  // at the ports
-constexpr int kQuiet = 15;            // looks without a change, until something is said all the same
-// Where processes listen that belong to no workspace in particular: many a dev server takes "localhost" for ::1 alone.
-constexpr std::string_view kNoHost = "localhost";
+constexpr milliseconds kLook{1'000};               // at the ports
+constexpr int kQuiet = 15;                         // looks without a change, until something is said all the same
+constexpr std::string_view kNoHost = "127.0.0.1";  // where processes listen that belong to no workspace, if not on ::1
 
 std::string_view trimmed(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
@@ -184,7 +183,7 @@ Result<proxy::Answer> MachinePlanner::answer(const proxy::Entrance& entrance, co
   if (token_of(request) != Shown::right) return bad_request("the machine's ports are told to who shows its X-Cmux-Token", 403);
   for (const std::string_view name : {"Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"})
     if (request.fields.get(name)) return bad_request("the machine's ports are not for pages", 403);
-  std::string address(kNoHost);
+  std::string address = "localhost";
   if (const auto workspace = request.fields.get(Name::x_cmux_workspace_internal)) {
     auto found = workspace_address(trimmed(*workspace));
     if (!found) return bad_request("X-Cmux-Workspace-Internal: expected a workspace's name");

@@ -119,6 +119,8 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const st
   auto endpoints = co_await resolver.resolve(host, port, options.timeout, std::move(client));
   const auto resolved = Clock::now();
   if (!endpoints) co_return endpoints.error();
+  if (options.either_loopback && host == "127.0.0.1" && !resolver.overrides(host))
+    endpoints->push_back(*Endpoint::from_ip("::1", port));
   if (options.is_own)
     for (const Endpoint& endpoint : *endpoints)
       if (options.is_own(endpoint))

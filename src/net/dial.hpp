@@ -15,6 +15,7 @@ struct DialOptions {
   milliseconds patience{0};      // how long a refused connection is tried again
   // Is this one of our own listeners? Asked for every address before it is tried; true is Errc::loop.
   std::function<bool(const Endpoint&)> is_own;
+  bool either_loopback = false;  // 127.0.0.1 is ::1, too, where nobody listens there: many a dev server takes localhost for that
 };
 
 // What it took, for the timing tables; zero where a step was not needed.

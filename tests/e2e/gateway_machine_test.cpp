@@ -41,7 +41,7 @@ TEST_CASE("gateway machine: the port's field leads to 127.0.0.1, Host goes throu
 
 TEST_CASE("gateway machine: a dev server on ::1 alone is found, as requests and as bytes") {
   DevServer server("::1");
-  const auto h2c = GENERATE(Strings{}, Strings{"--upstream-h2c", "::1"});
+  const auto h2c = GENERATE(Strings{}, Strings{"--upstream-h2c", "127.0.0.1"});
   Gateway gateway({"machine"}, h2c);
   Client client = gateway.connect();
   const auto echo = client.ask(request(server.port_field())).json();

@@ -195,16 +195,18 @@ TEST_CASE("matrix: a changed route holds for new requests, what is under way goe
 }
 
 TEST_CASE("matrix: 504 for a response that does not begin in time") {
-  Stage stage({"--response-timeout", "200ms"});
+  // On a machine that is busy elsewhere a request may not even have left by then, and a response's head be late: asked again.
+  Stage stage({"--response-timeout", "400ms"});
   matrix(stage, kinds(kNear), [](const Cell& cell) {
     Near near(cell);
     const auto before = aborted(cell.workspace());
-    const Answer late = near.get("/hang");
-    check_own_answer(late, 504);
-    CHECK(late.body.find(cell.next_hop()) != std::string::npos);
-    CHECK(eventually([&] { return aborted(cell.workspace()) == before + 1; }));
-    // A body may take longer. On a machine that is busy elsewhere a head may, too: then it is asked for again.
-    CHECK(eventually([&] { return near.get("/slow?body=100&pieces=3").body.size() == 3 * 24; }));
+    CHECK(eventually([&] {
+      const Answer late = near.get("/hang");
+      check_own_answer(late, 504);
+      CHECK(late.body.find(cell.next_hop()) != std::string::npos);
+      return eventually([&] { return aborted(cell.workspace()) > before; }, 3s);
+    }));
+    CHECK(eventually([&] { return near.get("/slow?body=200&pieces=3").body.size() == 3 * 24; }));  // a body may take longer
     CHECK(eventually([&] { return near.still_serves(); }));
   });
 }
