@@ -112,7 +112,13 @@ TEST_CASE("buffers move") {
   CHECK(first.view() == "used again");
 }
 
-TEST_CASE("blocks are recycled") {
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kRecycles = false;  // it sees the use of a block that was given back only where that is gone
+#else
+constexpr bool kRecycles = true;
+#endif
+
+TEST_CASE("blocks are recycled, but where the address sanitizer watches them") {
   Buffer::drop_recycled();  // as many are kept as there is room for
   Buffer first;
   first.append("x");
@@ -120,7 +126,7 @@ TEST_CASE("blocks are recycled") {
   first.release();
   Buffer second;
   second.append("y");
-  CHECK(static_cast<const void*>(second.view().data()) == block);
+  CHECK((static_cast<const void*>(second.view().data()) == block) == kRecycles);
 }
 
 TEST_CASE("before a wait a buffer gives back what its bytes need not") {
