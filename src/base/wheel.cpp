@@ -91,7 +91,8 @@ milliseconds Wheel::left(Clock::time_point now) const {
   if (linked_ == 0) return milliseconds(-1);
   for (earliest_ = std::max(earliest_, tick_ + 1); earliest_ < tick_ + kSlots; ++earliest_)
     if (slots_[earliest_ % kSlots]) {
-      const auto due = start_ + (earliest_ - 1) * kTick;
+      // Signed: what is due may lie behind `now`, where a loop runs again and has fired nothing yet.
+      const auto due = start_ + static_cast<milliseconds::rep>(earliest_ - 1) * kTick;
       return std::max(std::chrono::duration_cast<milliseconds>(due - now) + milliseconds(1), milliseconds(0));
     }
   return milliseconds(-1);

@@ -112,6 +112,9 @@ Result<proxy::PlanPtr> MachinePlanner::made(const Wish& wish, const http::Head& 
   plan->connect = proxy::Connect::dial;
   net::Authority& target = plan->target;
   plan->authority = request.authority;
+  if (!wish.host && !proxy::is_tunnel(request))
+    if (const auto host = net::parse_authority(request.authority); !host)
+      return bad_request(fmt::format("bad host in the request target: {}", host.error().detail));
   if (wish.target) {
     if (wish.port || wish.workspace)
       return bad_request("X-Cmux-Target-Internal and X-Cmux-Port-Internal or X-Cmux-Workspace-Internal exclude each other");

@@ -142,6 +142,9 @@ TEST_CASE("gateway machine: bad fields are answered 400 with the reason, and not
       check_own_answer(response, 400);
       CHECK(response.body.find(row.reason) != std::string::npos);
     });
+  const Response user = client.ask(fmt::format("GET http://a@machine.test/ HTTP/1.1\r\nHost: machine.test\r\n{}\r\n", port));
+  check_own_answer(user, 400);
+  CHECK(user.body.find("user info is not allowed") != std::string::npos);
   CHECK(server.requests() == seen);
   CHECK(client.ask(request(port)).status == 200);
 }

@@ -158,6 +158,18 @@ TEST_CASE("many deadlines fire, each once, none early, in the order of their tic
   }
 }
 
+TEST_CASE("nothing is waited for where a deadline is over, however long") {
+  const Clock::time_point start{std::chrono::hours(1)};
+  Wheel wheel(start);
+  Deadline deadline([](void*) {}, nullptr);
+  CHECK(wheel.left(start).count() < 0);
+  wheel.set(deadline, start + milliseconds(20));
+  CHECK(wheel.left(start).count() >= 20);
+  CHECK(wheel.left(start).count() <= 50);
+  // As of a loop that runs again, and has fired nothing yet: this was 584 years.
+  for (const int late : {60, 300, 20'000}) CHECK(wheel.left(start + milliseconds(late)).count() == 0);
+}
+
 TEST_CASE("posts run in order on the loop's thread") {
   Loop loop;
   std::vector<int> order;
