@@ -119,12 +119,14 @@ Task<Result<std::unique_ptr<SocketTransport>>> dial(Resolver& resolver, const st
   auto endpoints = co_await resolver.resolve(host, port, options.timeout, std::move(client));
   const auto resolved = Clock::now();
   if (!endpoints) co_return endpoints.error();
-  if (options.either_loopback && host == "127.0.0.1" && !resolver.overrides(host))
-    endpoints->push_back(*Endpoint::from_ip("::1", port));
   if (options.is_own)
     for (const Endpoint& endpoint : *endpoints)
       if (options.is_own(endpoint))
         co_return make_error(Errc::loop, fmt::format("{} is this proxy's own address", endpoint.text()));
+  if (options.either_loopback && host == "127.0.0.1" && !resolver.overrides(host)) {
+    const Endpoint other = *Endpoint::from_ip("::1", port);
+    if (!options.is_own || !options.is_own(other)) endpoints->push_back(other);  // asked for by nobody, so no loop
+  }
   milliseconds left = options.timeout;
   if (left.count() > 0) left = std::max(left - std::chrono::duration_cast<milliseconds>(resolved - start), milliseconds(1));
   auto socket = co_await race_with_patience(std::move(*endpoints), left, options.patience);

@@ -132,6 +132,15 @@ TEST_CASE("an address of our own is never dialled, whichever of several it is") 
   CHECK(dialled("127.0.0.1", listener->endpoint().port(), nobody).has_value());
 }
 
+TEST_CASE("where either loopback address will do the second is left out if it is our own") {
+  Loop loop;
+  auto listener = *Listener::bind(*Endpoint::from_ip("127.0.0.1", 0));
+  DialOptions options;
+  options.either_loopback = true;
+  options.is_own = [](const Endpoint& endpoint) { return endpoint.ip() == "::1"; };
+  CHECK(dialled("127.0.0.1", listener->endpoint().port(), options).has_value());
+}
+
 TEST_CASE("an address that does not answer times out") {
   Loop loop;
   const FullPort full;
