@@ -92,8 +92,7 @@ class MachineService final : public Service {
     auto store = store_url(flags_.store);
     if (!store) return store.error();
     store_ = std::move(*store);
-    if (!gateway::is_id(flags_.register_as))
-      return refused("--register: expected an id of lower-case letters, digits and dashes, 63 characters at the most");
+    if (!gateway::is_id(flags_.register_as)) return refused(fmt::format("--register: expected {}", gateway::kIdForm));
     entry_.id = flags_.register_as;
     if (!flags_.advertise.empty()) {
       const auto machine = gateway::parse_machine(flags_.advertise);

@@ -33,6 +33,7 @@ Result<Label> parse_label(std::string_view text);
 
 // Lower-case letters, digits and dashes, as they may stand in a name: a machine's id, or a workspace's.
 bool is_id(std::string_view text);
+constexpr std::string_view kIdForm = "an id of lower-case letters, digits and dashes, 63 characters at the most";
 
 // "127.18.x.y", where the processes of that workspace listen: the digits at the end of the name's last path component, or where
 // there are none a hash (32-bit FNV-1a, of which the low 16 bits) of it in lower case. Nothing for an empty name, and for a

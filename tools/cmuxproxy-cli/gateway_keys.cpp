@@ -134,10 +134,7 @@ int list(const Options& options) {
 }
 
 int token(const Options& options) {
-  if (!gateway::is_id(options.id))
-    throw Exit{kUsage,
-               fmt::format("--id: '{}' is no machine's id: lower-case letters, digits and dashes, 63 characters at the most",
-                           options.id)};
+  if (!gateway::is_id(options.id)) throw Exit{kUsage, fmt::format("--id: expected {}, not '{}'", gateway::kIdForm, options.id)};
   const auto ttl = time_of("--ttl", options.ttl);
   const auto keys = load(options.file);
   const gateway::Key* const key = keys->signing(now());
