@@ -48,8 +48,8 @@ Run Gateway::cli(Strings args) const {
   return run(args, environment_);
 }
 
-bool Gateway::logs(std::string_view text) const {
-  return eventually([&] { return process_.stderr_text().find(text) != std::string::npos; });
+bool Gateway::logs(std::string_view text, milliseconds limit) const {
+  return eventually([&] { return process_.stderr_text().find(text) != std::string::npos; }, limit);
 }
 
 }  // namespace e2e

@@ -17,7 +17,7 @@ class Gateway {
   Run cli(Strings args) const;  // cmuxproxy args… --instance NAME
   const Strings& environment() const { return environment_; }
   // Waits for a line of the log.
-  bool logs(std::string_view text) const;
+  bool logs(std::string_view text, milliseconds limit = kPatience) const;
 
   boost::json::object ready;
   TempDir home;

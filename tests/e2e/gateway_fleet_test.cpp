@@ -235,10 +235,7 @@ TEST_CASE("gateway fleet: an absurd store is bounded and told of") {
   Fleet fleet;
   const auto fill = [&](std::string_view script) { CHECK(fleet.redis.ask({"EVAL", std::string(script), "0"}) == ""); };
   // All is read in a fifth of the gateway's time: what takes 10 s on a busy machine comes once a minute.
-  const auto in_time = [](const std::function<bool()>& predicate) { return eventually(predicate, 10 * kPatience); };
-  const auto told = [&](const std::unique_ptr<Gateway>& names, std::string_view text) {
-    return in_time([&] { return names->process().stderr_text().find(text) != std::string::npos; });
-  };
+  constexpr milliseconds kLong = 10 * kPatience;
   auto machine = fleet.machine();
   auto names = fleet.names({"--keys", fleet.keys()});
   const auto token = fleet.token();
@@ -250,20 +247,20 @@ TEST_CASE("gateway fleet: an absurd store is bounded and told of") {
       "end");
   // Machines beyond the bound.
   fill("for i = 1, 101000 do redis.call('SET', 'cmux:machine:m' .. i, 'http://127.0.0.1:1') end");
-  CHECK(in_time([&] { return number_in(Fleet::told(*names), "refused") >= 1'000; }));
+  CHECK(eventually([&] { return number_in(Fleet::told(*names), "refused") >= 1'000; }, kLong));
   CHECK(number_in(Fleet::told(*names), "machines") == 100'000);
   CHECK(fleet.status(*names, token.field()) == 200);
   if (!slow()) CHECK(names->process().anonymous_kb() - before < 250'000);  // a sanitizer keeps what was freed
   // More tokens than can be: what is known goes on.
   fill("for i = 1, 100001 do redis.call('ZADD', 'cmux:revoked', 'inf', 't' .. i) end");
-  CHECK(told(names, "tokens are revoked, and 100000 can be"));
+  CHECK(names->logs("tokens are revoked, and 100000 can be", kLong));
   CHECK(fleet.status(*names, token.field()) == 200);
   fleet.command({"revoke", token.id, "--store", fleet.redis.url()}, 1);
   fleet.redis.ask({"DEL", "cmux:revoked"});
-  CHECK(in_time([&] { return Fleet::is_up(*names); }));
+  CHECK(eventually([&] { return Fleet::is_up(*names); }, kLong));
   // A database of somebody else's.
   fill("for i = 1, 950000 do redis.call('SET', i, '') end");
-  CHECK(told(names, "a fleet needs one of its own"));
+  CHECK(names->logs("a fleet needs one of its own", kLong));
   CHECK(fleet.status(*names, token.field()) == 200);
 }
 

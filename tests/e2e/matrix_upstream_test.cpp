@@ -200,12 +200,15 @@ TEST_CASE("matrix: 504 for a response that does not begin in time") {
   matrix(stage, kinds(kNear), [](const Cell& cell) {
     Near near(cell);
     const auto before = aborted(cell.workspace());
+    std::int64_t asked = 0;
     CHECK(eventually([&] {
+      ++asked;
       const Answer late = near.get("/hang");
       check_own_answer(late, 504);
       CHECK(late.body.find(cell.next_hop()) != std::string::npos);
       return eventually([&] { return aborted(cell.workspace()) > before; }, 3s);
     }));
+    CHECK(aborted(cell.workspace()) <= before + asked);
     CHECK(eventually([&] { return near.get("/slow?body=200&pieces=3").body.size() == 3 * 24; }));  // a body may take longer
     CHECK(eventually([&] { return near.still_serves(); }));
   });
