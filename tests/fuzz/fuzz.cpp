@@ -34,9 +34,11 @@ void broken(std::string_view promise, std::string_view seen) {
 void check_request(const http::Head& head) {
   check(http1::is_token(head.method), "the method is a token", head.method);
   check(head.path.empty() || http::is_target(head.path), "the path may be a request target", head.path);
-  // User info in a target is the exchange's to refuse, and so is a CONNECT's that is none.
-  if (!head.is_connect() || head.is_upgrade())
-    check(head.authority.find_first_of(" \t\r\n/?#") == std::string::npos, "the authority is one", head.authority);
+  // Of HTTP/1 user info in a target is the exchange's to refuse, and so is a CONNECT's that is none.
+  const bool h1 = head.version < 20;
+  if (!h1 || !head.is_connect() || head.is_upgrade())
+    check(head.authority.find_first_of(h1 ? " \t\r\n/?#" : " \t\r\n/@?#") == std::string::npos, "the authority is one",
+          head.authority);
   check_fields(head.fields);
 }
 
